@@ -1,0 +1,231 @@
+"""The command line: commands parse and print, the work lives in the rooms below. Heavy imports stay inside the commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import bellwether
+from bellwether import cli_evaluate
+from bellwether.cli_options import AsOf, Db, Json, fail_usage, parse_as_of
+
+app = typer.Typer(
+    name="bellwether",
+    help="Which accounts are about to buy: dated, evidenced buying signals and scores you can audit.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(cli_evaluate.app, name="evaluate")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"bellwether {bellwether.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.", callback=_print_version, is_eager=True)] = False,
+) -> None:
+    """Which accounts are about to buy: dated, evidenced buying signals and scores you can audit."""
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Folder to set up.")] = Path()) -> None:
+    """Write a commented bellwether.toml, the catalogue and an empty store.
+
+    Example: bellwether init my-book
+    """
+    from bellwether.setup_folder import set_up
+
+    for path, is_new in set_up(folder):
+        typer.echo(f"{'wrote' if is_new else 'kept '} {path}")
+
+
+@app.command("import")
+def import_(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="accounts, partners, subscriptions, transactions or opportunities.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="The CSV file.")],
+    observed_on: Annotated[str, typer.Option(help="Day from which the facts count as known, YYYY-MM-DD; today by default.")] = "",
+    db: Db = None,
+    as_json: Json = False,
+) -> None:
+    """Import a CSV file; bad rows go to FILE.rejects.csv with line, column and reason.
+
+    Example: bellwether import accounts accounts.csv
+    """
+    from bellwether import jobs
+    from bellwether.printing import print_import
+    from intake import KINDS
+
+    if kind not in KINDS:
+        fail_usage(f"{kind!r} is none of {', '.join(KINDS)}")
+    print_import(jobs.run_import(db, kind, file, parse_as_of(observed_on, "--observed-on")), file, as_json)
+
+
+@app.command()
+def crawl(
+    kind: Annotated[str, typer.Argument(metavar="[KIND]", help="domains, feeds or articles; all when none is named.")] = "",
+    shard: Annotated[str, typer.Option(metavar="i/n", help="Only the i-th of n parts of the accounts, by hash of their domains.")] = "",
+    db: Db = None,
+    as_json: Json = False,
+) -> None:
+    """Ping domains, find sources, fetch feeds and articles, politely; resumes where it was killed.
+
+    Example: bellwether crawl domains
+    """
+    from bellwether import jobs
+    from bellwether.printing import print_object
+
+    if kind and kind not in jobs.CRAWL_KINDS:
+        fail_usage(f"{kind!r} is none of {', '.join(jobs.CRAWL_KINDS)}")
+    print_object(jobs.run_crawl_job(db, [kind] if kind else list(jobs.CRAWL_KINDS), shard), as_json)
+
+
+@app.command()
+def ingest(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE.warc[.gz]...", help="WARC files: ours, Common Crawl's, anyone's.")],
+    db: Db = None,
+    as_json: Json = False,
+) -> None:
+    """Take archived pages in place of a crawl.
+
+    Example: bellwether ingest pages.warc.gz
+    """
+    from bellwether import jobs
+    from bellwether.printing import print_object
+
+    print_object(jobs.run_ingest(db, files), as_json)
+
+
+@app.command()
+def extract(
+    n_jobs: Annotated[int, typer.Option("--jobs", help="Sandboxed workers; 0 for one per core.")] = 0,
+    db: Db = None,
+    as_json: Json = False,
+) -> None:
+    """Turn new pages into documents and signal events (nightly).
+
+    Example: bellwether extract --jobs 2
+    """
+    from bellwether import jobs
+    from bellwether.printing import print_object
+
+    print_object(jobs.run_extract(db, n_jobs), as_json)
+
+
+@app.command()
+def classify(
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE.jsonl]", help="Lines of texts; standard input when not named.")] = None,
+) -> None:
+    """Read texts as JSON lines, print the events of each as JSON lines, in the same order.
+
+    Example: bellwether classify texts.jsonl > events.jsonl
+    """
+    from bellwether import jobs
+
+    for line in jobs.iter_classified(file):
+        typer.echo(line)
+
+
+@app.command()
+def score(as_of: AsOf = "", db: Db = None, as_json: Json = False) -> None:
+    """Score every account for every product as of a date: fit, buying signals, clusters (monthly).
+
+    Example: bellwether score --as-of 2026-11-01
+    """
+    from bellwether import jobs
+    from bellwether.printing import print_clusters
+
+    print_clusters(*jobs.run_score(db, parse_as_of(as_of)), as_json)
+
+
+@app.command()
+def report(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="agreement-renewal, cloud-ai-platform, ai-business-solutions, security or surface.")
+    ],
+    file_format: Annotated[str, typer.Option("--format", metavar="csv", help="File format.")] = "csv",
+    partner: Annotated[str, typer.Option(metavar="GLOBALID", help="Only accounts that transacted with this partner.")] = "",
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to write; <name>-<as of>.csv by default.")] = None,
+    as_of: AsOf = "",
+    db: Db = None,
+) -> None:
+    """Write one of the five propensity reports.
+
+    Example: bellwether report security --partner 4100123 --out security.csv
+    """
+    from bellwether import jobs
+    from reports import REPORTS
+
+    if name not in REPORTS:
+        fail_usage(f"{name!r} is none of {', '.join(REPORTS)}")
+    if file_format != "csv":
+        fail_usage(f"--format {file_format!r} is not written yet; csv is")
+    written = jobs.run_report(db, name, partner or None, out, parse_as_of(as_of) if as_of else None)
+    typer.echo(f"{written.path}: {written.n_rows} rows")
+
+
+@app.command()
+def summary(
+    out: Annotated[Path, typer.Option(metavar="FILE.html", help="Where to write.")] = Path("summary.html"),
+    as_of: AsOf = "",
+    db: Db = None,
+) -> None:
+    """Write a one-page HTML summary of a scoring run, with plots.
+
+    Example: bellwether summary --out summary.html
+    """
+    from bellwether import jobs
+
+    typer.echo(str(jobs.run_summary(db, out, parse_as_of(as_of) if as_of else None)))
+
+
+@app.command()
+def explain(
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="Domain, name, customer id or account id.")],
+    product: Annotated[str, typer.Option(metavar="P", help="Only this product.")] = "",
+    as_of: AsOf = "",
+    db: Db = None,
+    as_json: Json = False,
+) -> None:
+    """Show how an account's scores came about: contributions, events, quotes, archived pages.
+
+    Example: bellwether explain example.com --product Azure
+    """
+    from bellwether import jobs
+    from bellwether.printing import print_explanation
+
+    print_explanation(jobs.run_explain(db, account, product or None, parse_as_of(as_of) if as_of else None), as_json)
+
+
+@app.command()
+def status(db: Db = None, as_json: Json = False) -> None:
+    """Say what is crawled, stale, failing and due.
+
+    Example: bellwether status --json
+    """
+    from bellwether import jobs
+    from bellwether.printing import print_object
+
+    print_object(jobs.run_status(db), as_json)
+
+
+@app.command()
+def doctor(db: Db = None, as_json: Json = False) -> None:
+    """Check the installation; each finding comes with its remedy.
+
+    Example: bellwether doctor
+    """
+    from bellwether.doctor import check_installation
+    from bellwether.printing import print_checks
+
+    checks = check_installation(db)
+    print_checks(checks, as_json)
+    if any(check.state == "fail" for check in checks):
+        raise typer.Exit(1)

@@ -1,0 +1,47 @@
+"""The crawler's configuration, put together from bellwether.toml."""
+
+from __future__ import annotations
+
+from bellwether.config import Config
+from crawler.config import CrawlConfig
+from storage.errors import ConfigError
+
+
+def crawl_config(config: Config, shard: str = "") -> CrawlConfig:
+    """What the crawler needs to know.
+
+    Raises:
+        ConfigError: the shard is not ``i/n`` with 1 <= i <= n.
+    """
+    settings = config.crawl
+    return CrawlConfig(
+        db_path=config.db,
+        archive_dir=config.archive,
+        contact=settings.contact,
+        nameservers=settings.nameservers,
+        allow_nets=settings.allow_nets,
+        loopback_ports=settings.loopback_ports,
+        delay_s=settings.delay_s,
+        n_concurrent=settings.n_concurrent,
+        timeout_s=settings.timeout_s,
+        max_bytes=int(settings.max_body_mib * 1024 * 1024),
+        revisit_hours=settings.revisit_hours,
+        max_articles_per_account=settings.max_articles_per_account,
+        article_max_age_days=settings.article_max_age_days,
+        frozen_clock=settings.frozen_clock,
+        shard=parse_shard(shard),
+    )
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """``(i, n)`` of ``i/n``, counted from 1; ``(1, 1)`` when empty.
+
+    >>> parse_shard("2/8")
+    (2, 8)
+    """
+    if not text:
+        return 1, 1
+    part, _, total = text.partition("/")
+    if not (part.isdigit() and total.isdigit() and 1 <= int(part) <= int(total)):
+        raise ConfigError(f"--shard must be i/n with 1 <= i <= n, got {text!r}")
+    return int(part), int(total)

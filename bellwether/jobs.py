@@ -1,0 +1,184 @@
+"""The jobs behind the commands: opens what a job needs, runs it, returns its figures. The clock is read here and passed down."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bellwether.catalogue_file import load_catalogue
+from bellwether.config import Config, load_config
+from bellwether.progress import progress_bar
+from storage.clock import now_text
+from storage.errors import InputError
+from storage.records import ScoringRun
+from storage.store import Row, open_reader, open_writer
+
+if TYPE_CHECKING:
+    from intake import ImportSummary
+    from reports.explanation import Explanation
+    from reports.writing import WrittenReport
+    from signals.evaluation import EventEvaluation
+    from signals.extraction_evaluation import ExtractionEvaluation
+
+CRAWL_KINDS = ("domains", "feeds", "articles")
+
+
+def run_import(db: Path | None, kind: str, file: Path, observed_on: date) -> ImportSummary:
+    """``bellwether import``."""
+    from intake import import_file
+
+    config = load_config(db)
+    with open_writer(config.db, f"import {kind}") as store, progress_bar(f"import {kind}") as bar:
+        return import_file(store, kind, file, observed_on.isoformat(), bar)
+
+
+def run_crawl_job(db: Path | None, kinds: Sequence[str], shard: str) -> dict[str, Any]:
+    """``bellwether crawl``."""
+    from bellwether.crawl_config import crawl_config
+    from crawler.run import run_crawl
+
+    config = load_config(db)
+    with progress_bar("crawl") as bar:
+        summary = run_crawl(crawl_config(config, shard), kinds, lambda kind, done, total: bar(done, total))
+    return dataclasses.asdict(summary)
+
+
+def run_ingest(db: Path | None, files: Sequence[Path]) -> dict[str, Any]:
+    """``bellwether ingest``."""
+    from signals.ingestion import ingest_file
+
+    config = load_config(db)
+    total: dict[str, int] = {"pages": 0, "new": 0, "failures": 0}
+    with open_writer(config.db, "ingest") as store, _sandbox(config, 1) as sandbox, progress_bar("ingest") as bar:
+        for file in files:
+            if not file.is_file():
+                raise InputError(f"no file at {file}")
+            for name, n in ingest_file(store, sandbox, file, config.archive, now_text(), bar).items():
+                total[name] += n
+    return total
+
+
+def run_extract(db: Path | None, n_jobs: int) -> dict[str, Any]:
+    """``bellwether extract``."""
+    from signals.extraction import extract_pages
+
+    config = load_config(db)
+    with open_writer(config.db, "extract") as store, _sandbox(config, n_jobs) as sandbox, progress_bar("extract") as bar:
+        return dataclasses.asdict(extract_pages(store, config.archive, _classifier(config), sandbox, now_text(), bar))
+
+
+def iter_classified(file: Path | None) -> Iterator[str]:
+    """``bellwether classify``: a line out for each line in."""
+    from signals.classify import iter_events_of_lines
+
+    classifier = _classifier(load_config())
+    if file is None:
+        yield from iter_events_of_lines(classifier, sys.stdin, now_text()[:10])
+        return
+    try:
+        with file.open(encoding="utf-8") as lines:
+            yield from iter_events_of_lines(classifier, lines, now_text()[:10])
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror}") from error
+
+
+def run_score(db: Path | None, as_of: date) -> tuple[ScoringRun, list[Row]]:
+    """``bellwether score``: the run, and its cluster counts per product."""
+    from scoring.run import score_book
+
+    config = load_config(db)
+    catalogue = load_catalogue(config.catalogue)
+    with open_writer(config.db, "score") as store, progress_bar("score") as bar:
+        run = score_book(store, catalogue, as_of, config.seed, bar)
+        counts = list(
+            store.query("SELECT product, cluster, count(*) AS n FROM cluster_assignments WHERE run_id = ? GROUP BY 1, 2", (run.run_id,))
+        )
+    order = [product.product_id for product in catalogue.products]
+    return run, sorted(counts, key=lambda row: order.index(row["product"]))
+
+
+def run_report(db: Path | None, name: str, partner: str | None, out: Path | None, as_of: date | None) -> WrittenReport:
+    """``bellwether report``."""
+    from reports import REPORTS, write_report
+    from reports.writing import latest_run
+
+    config = load_config(db)
+    catalogue = load_catalogue(config.catalogue)
+    with open_writer(config.db, f"report {name}") as store:
+        if partner is not None and store.value("SELECT count(*) FROM partners WHERE partner_global_id = ?", (partner,)) == 0:
+            raise InputError(f"no partner has the global id {partner!r}; see `bellwether import partners`")
+        path = out or Path(f"{name}-{latest_run(store, as_of)['as_of']}.csv")
+        written = write_report(store, catalogue, REPORTS[name], path, partner, as_of)
+        store.save([written.run])
+    return written
+
+
+def run_summary(db: Path | None, out: Path, as_of: date | None) -> Path:
+    """``bellwether summary``."""
+    from reports.summary import write_summary
+
+    config = load_config(db)
+    with open_reader(config.db) as store:
+        write_summary(store, load_catalogue(config.catalogue), out, as_of)
+    return out
+
+
+def run_explain(db: Path | None, account: str, product: str | None, as_of: date | None) -> Explanation:
+    """``bellwether explain``."""
+    from reports.explanation import explain_account
+
+    config = load_config(db)
+    with open_reader(config.db) as store:
+        return explain_account(store, load_catalogue(config.catalogue), account, product, as_of, config.archive)
+
+
+def run_status(db: Path | None) -> dict[str, Any]:
+    """``bellwether status``."""
+    from bellwether.status import read_status
+
+    config = load_config(db)
+    with open_reader(config.db) as store:
+        return read_status(store, config, now_text())
+
+
+def run_evaluate_events(gold: Path) -> EventEvaluation:
+    """``bellwether evaluate events``."""
+    from signals.evaluation import evaluate_events
+
+    config = load_config()
+    with progress_bar("evaluate events") as bar:
+        return evaluate_events(gold, _classifier(config), config.extract.encoder, config.seed, bar)
+
+
+def run_evaluate_extraction(pages: Path, gold: Path) -> ExtractionEvaluation:
+    """``bellwether evaluate extraction``."""
+    from signals.extraction_evaluation import evaluate_extraction
+
+    config = load_config()
+    with _sandbox(config, 0) as sandbox, progress_bar("evaluate extraction") as bar:
+        return evaluate_extraction(pages, gold, sandbox, config.seed, bar)
+
+
+def _sandbox(config: Config, n_jobs: int) -> Any:
+    from sandbox import Sandbox
+
+    jobs = n_jobs or config.extract.jobs or os.cpu_count() or 1
+    return Sandbox(jobs, config.extract.memory_mib, config.extract.timeout_s)
+
+
+def _classifier(config: Config) -> Any:
+    from signals.classifier import MODEL_FOLDER, EventClassifier
+
+    return EventClassifier(config.extract.classifier or MODEL_FOLDER)
+
+
+def as_json(value: object) -> str:
+    """A record or mapping as one line of JSON."""
+    plain = dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
+    return json.dumps(plain, default=str, ensure_ascii=False)

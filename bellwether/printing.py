@@ -1,0 +1,146 @@
+"""What commands say on standard output: tables for people, one JSON object for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from bellwether.jobs import as_json
+
+if TYPE_CHECKING:
+    from bellwether.doctor import Check
+    from intake import ImportSummary
+    from reports.explanation import Explanation
+    from signals.evaluation import EventEvaluation
+    from signals.extraction_evaluation import ExtractionEvaluation
+    from storage.records import ScoringRun
+    from storage.store import Row
+
+CLUSTERS = ("Act now", "Evaluate", "Nurture", "Educate", "Not scored")
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A plain table: text to the left, numbers to the right."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [max(len(column), *(len(row[i]) for row in cells), 0) if cells else len(column) for i, column in enumerate(columns)]
+    is_number = [all(isinstance(row[i], int | float) or row[i] is None for row in rows) for i in range(len(columns))]
+    for line in [list(columns), ["-" * width for width in widths], *cells]:
+        padded = (cell.rjust(width) if number else cell.ljust(width) for cell, width, number in zip(line, widths, is_number, strict=True))
+        typer.echo("  ".join(padded).rstrip())
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def print_object(values: dict[str, Any], is_json: bool) -> None:
+    """Names and values, one to a line; nested ones indented."""
+    if is_json:
+        typer.echo(as_json(values))
+        return
+    _print_nested(values, "")
+
+
+def _print_nested(values: dict[str, Any], indent: str) -> None:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            typer.echo(f"{indent}{name}:")
+            _print_nested(value, indent + "  ")
+        else:
+            typer.echo(f"{indent}{name}: {'-' if value is None else value}")
+
+
+def print_import(summary: ImportSummary, file: Path, is_json: bool) -> None:
+    """What became of the rows, and where the rejects lie."""
+    if is_json:
+        typer.echo(as_json(summary))
+        return
+    typer.echo(f"{file}: {summary.n_kept} {summary.kind} kept ({summary.n_records_new} new), {summary.n_rejected} rows rejected")
+    if summary.rejects_path:
+        typer.echo(f"rejects with line, column and reason: {summary.rejects_path}")
+    if summary.unknown_columns and summary.kind == "accounts":
+        typer.echo(f"kept as account attributes: {', '.join(summary.unknown_columns)}")
+
+
+def print_clusters(run: ScoringRun, counts: list[Row], is_json: bool) -> None:
+    """Cluster counts per product."""
+    table: dict[str, dict[str, int]] = {}
+    for row in counts:
+        table.setdefault(row["product"], dict.fromkeys(CLUSTERS, 0))[row["cluster"]] = row["n"]
+    if is_json:
+        typer.echo(as_json({"run_id": run.run_id, "as_of": run.as_of, "n_accounts": run.n_accounts, "clusters": table}))
+        return
+    typer.echo(f"{run.n_accounts} accounts as of {run.as_of} (run {run.run_id}, matrix {run.matrix})")
+    print_table(("product", *CLUSTERS), [(product, *clusters.values()) for product, clusters in table.items()])
+
+
+def print_explanation(explanation: Explanation, is_json: bool) -> None:
+    """Scores, contributions, events with quotes and where they are archived."""
+    if is_json:
+        typer.echo(as_json(explanation))
+        return
+    typer.echo(f"{explanation.account_name} ({explanation.domain}) as of {explanation.as_of}: {explanation.coverage}")
+    for product in explanation.products:
+        typer.echo(f"\n{product.title}: {product.cluster}{f' ({product.segment})' if product.segment else ''}")
+        typer.echo(f"  fit {_score(product.fit_score, product.fit_band)}")
+        if product.fit_score is not None:
+            typer.echo(f"    {product.fit_base:6.1f}  the average account of the book")
+        for points, words in product.fit_reasons:
+            typer.echo(f"    {points:+6.1f}  {words}")
+        typer.echo(f"  buying signals {_score(product.signal_score, product.signals_band)}")
+        for event in product.events:
+            typer.echo(
+                f"    {event.points:+6.1f}  {event.event_type} ({event.status}) on {event.occurred_on}, confidence {event.confidence:.2f}"
+            )
+            typer.echo(f"            “{event.quote}”")
+            typer.echo(f"            {event.url}, archived {event.fetched_at} in {event.archive}, byte {event.offset}")
+
+
+def _score(score: float | None, band: str | None) -> str:
+    return "not scored" if score is None else f"{score:.1f} ({band})"
+
+
+def print_event_evaluation(evaluation: EventEvaluation, is_json: bool) -> None:
+    """Per type and over all, with intervals, beside the baselines."""
+    if is_json:
+        typer.echo(as_json(evaluation.as_object()))
+        return
+    typer.echo(f"{evaluation.n_texts} texts, {evaluation.n_labels} labels, {evaluation.n_doubts} doubts that count neither way")
+    columns = ("system", "precision", "recall", "f1", "f1 low", "f1 high", "macro f1", "strict f1")
+    print_table(columns, [(s.name, s.precision, s.recall, s.f1, s.f1_low, s.f1_high, s.macro_f1, s.strict_f1) for s in evaluation.systems])
+    typer.echo("\nby type (intervals: 95 %, bootstrap over texts)")
+    print_table(
+        ("type", "labels", "found", "right", "precision", "recall", "f1", "f1 low", "f1 high"),
+        [(t.event_type, t.n_labels, t.n_found, t.n_right, t.precision, t.recall, t.f1, t.f1_low, t.f1_high) for t in evaluation.types],
+    )
+
+
+def print_extraction_evaluation(evaluation: ExtractionEvaluation, is_json: bool) -> None:
+    """Word-F1 by page type, beside trafilatura alone."""
+    if is_json:
+        typer.echo(as_json(evaluation.as_object()))
+        return
+    typer.echo(f"{evaluation.n_pages} pages with gold text, {evaluation.n_failures} without a document")
+    print_table(
+        ("page type", "pages", "word f1", "low", "high", "trafilatura alone", "difference"),
+        [
+            (row.page_type, row.n_pages, row.word_f1, row.low, row.high, row.baseline_f1, row.word_f1 - row.baseline_f1)
+            for row in evaluation.rows
+        ],
+    )
+
+
+def print_checks(checks: list[Check], is_json: bool) -> None:
+    """One line per check, with the remedy where one is needed."""
+    if is_json:
+        typer.echo(as_json({"checks": [{"name": c.name, "state": c.state, "found": c.found, "remedy": c.remedy} for c in checks]}))
+        return
+    for check in checks:
+        typer.echo(f"{check.state:<4}  {check.name}: {check.found}")
+        if check.remedy:
+            typer.echo(f"      {check.remedy}")

@@ -1,0 +1,148 @@
+"""The documented view ``account_facts`` that cohort rules are written over: one row per account, as of a date.
+
+Columns: account_id, domain, account_name, employees, annual_revenue_usd, industry, country, is_nonprofit; for each fact ``x`` of the catalogue has_x (active
+subscription, or bought in the last 36 months), ever_x (in ten years), seats_x (seats of active subscriptions); n_products; has_transacted_eos;
+transacted_36m; ems_usage (seats_security / seats_m365, at most 1; 0 without).
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+
+from storage.catalogue import Catalogue, Cohort
+from storage.errors import ConfigError
+from storage.store import Row, Store
+
+BASE_COLUMNS = ("account_id", "domain", "account_name", "employees", "annual_revenue_usd", "industry", "country", "is_nonprofit")
+TEXT_COLUMNS = ("account_id", "domain", "account_name", "industry", "country")
+
+
+def load_account_facts(store: Store, catalogue: Catalogue, as_of: date) -> dict[str, Row]:
+    """The view's rows by account id."""
+    facts = {row["account_id"]: row for row in store.query(_BASE_SQL, {"as_of": as_of.isoformat()})}
+    for row in facts.values():
+        row.update(_nothing_bought(catalogue))
+    patterns = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in catalogue.fact_patterns.items()}
+    recent, oldest = _years_before(as_of, 3), _years_before(as_of, 10)
+    for purchase in store.query(_PURCHASES_SQL, {"as_of": as_of.isoformat(), "oldest": oldest}):
+        if purchase["account_id"] in facts:
+            _add_purchase(facts[purchase["account_id"]], purchase, patterns, recent)
+    for row in facts.values():
+        seats = row.get("seats_m365") or 0
+        row["ems_usage"] = min(1.0, row.get("seats_security", 0) / seats) if seats else 0.0
+    return facts
+
+
+def assign_cohorts(facts: dict[str, Row], cohorts: tuple[Cohort, ...]) -> dict[str, dict[str, str]]:
+    """Per account, the value of each cohort column it belongs to. The rules run in a database of their own that holds nothing else.
+
+    Raises:
+        ConfigError: a rule that is no predicate over the view; the message names its cohort.
+    """
+    assigned: dict[str, dict[str, str]] = {account_id: {} for account_id in facts}
+    with _facts_database(facts) as run:
+        for cohort in cohorts:
+            for account_id in run(cohort):
+                assigned[account_id].setdefault(cohort.column, cohort.value)
+    return assigned
+
+
+@contextmanager
+def _facts_database(facts: dict[str, Row]) -> Iterator[Callable[[Cohort], list[str]]]:
+    connection = sqlite3.connect(":memory:")
+    columns = list(next(iter(facts.values()), dict.fromkeys(BASE_COLUMNS)))
+    names = ", ".join(f'"{name}" {"TEXT" if name in TEXT_COLUMNS else "NUMERIC"}' for name in columns)
+    connection.execute(f"CREATE TABLE account_facts ({names})")
+    marks = ", ".join("?" * len(columns))
+    connection.executemany(f"INSERT INTO account_facts VALUES ({marks})", ([row[name] for name in columns] for row in facts.values()))  # noqa: S608
+    connection.commit()
+    connection.set_authorizer(_read_only)
+    connection.set_progress_handler(_Budget(), 100_000)
+
+    def run(cohort: Cohort) -> list[str]:
+        try:
+            # The operator's own SQL is the rule language; the authorizer below keeps it to reading this one table.
+            rows = connection.execute(f"SELECT account_id FROM account_facts WHERE ({cohort.predicate}) ORDER BY account_id")  # noqa: S608
+            return [row[0] for row in rows]
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            known = ", ".join(columns)
+            raise ConfigError(
+                f"cohort {cohort.column} ({cohort.value}): {error} in {cohort.predicate!r}; account_facts has: {known}"
+            ) from error
+
+    try:
+        yield run
+    finally:
+        connection.close()
+
+
+class _Budget:
+    """Stops a rule that runs away: returns a true value after 500 calls, 50 million steps."""
+
+    def __init__(self) -> None:
+        self._n_calls = 0
+
+    def __call__(self) -> int:
+        self._n_calls += 1
+        return self._n_calls > 500
+
+
+def _read_only(action: int, first: str | None, second: str | None, database: str | None, trigger: str | None) -> int:
+    if action == sqlite3.SQLITE_SELECT:
+        return sqlite3.SQLITE_OK
+    if action == sqlite3.SQLITE_READ:
+        return sqlite3.SQLITE_OK if first == "account_facts" else sqlite3.SQLITE_DENY
+    if action == sqlite3.SQLITE_FUNCTION:
+        return sqlite3.SQLITE_DENY if second in ("load_extension", "readfile", "writefile", "edit", "fts3_tokenizer") else sqlite3.SQLITE_OK
+    return sqlite3.SQLITE_DENY
+
+
+_BASE_SQL = """
+    SELECT a.account_id, a.domain, a.account_name, f.employees, f.annual_revenue_usd, f.industry, f.country, f.is_nonprofit
+    FROM accounts a LEFT JOIN firmographics f ON f.firmographics_id = (
+        SELECT firmographics_id FROM firmographics g WHERE g.account_id = a.account_id AND g.observed_on <= :as_of
+        ORDER BY g.observed_on DESC, g.firmographics_id LIMIT 1)
+    WHERE a.observed_on <= :as_of ORDER BY a.account_id
+"""
+_PURCHASES_SQL = """
+    SELECT account_id, product, sku, coalesce(license_program, '') AS program, coalesce(seats, 0) AS seats, started_on AS day,
+           (ends_on IS NULL OR ends_on >= :as_of) AND coalesce(lower(status), 'active') NOT IN ('cancelled', 'canceled', 'expired', 'suspended') AS is_active,
+           0 AS eos, 0 AS is_transaction
+    FROM subscriptions WHERE started_on BETWEEN :oldest AND :as_of
+    UNION ALL
+    SELECT account_id, product, sku, '', 0, transacted_on, 0, coalesce(is_end_of_support, 0), 1 FROM transactions WHERE transacted_on BETWEEN :oldest AND :as_of
+"""
+
+
+def _nothing_bought(catalogue: Catalogue) -> Row:
+    row: Row = {"n_purchases": 0, "has_transacted_eos": 0, "transacted_36m": 0}
+    for name in catalogue.fact_patterns:
+        row |= {f"has_{name}": 0, f"ever_{name}": 0, f"seats_{name}": 0}
+    return row
+
+
+def _add_purchase(row: Row, purchase: Row, patterns: dict[str, re.Pattern[str]], recent: str) -> None:
+    text = f"{purchase['product']} {purchase['sku'] or ''} {purchase['program']}"
+    is_recent = purchase["is_active"] or purchase["day"] > recent
+    row["n_purchases"] += 1
+    row["has_transacted_eos"] = max(row["has_transacted_eos"], purchase["eos"])
+    row["transacted_36m"] = max(row["transacted_36m"], int(bool(purchase["is_transaction"] and purchase["day"] > recent)))
+    for name, pattern in patterns.items():
+        if pattern.search(text):
+            row[f"ever_{name}"] = 1
+            row[f"has_{name}"] = max(row[f"has_{name}"], int(bool(is_recent)))
+            row[f"seats_{name}"] += purchase["seats"] if purchase["is_active"] else 0
+
+
+def _years_before(day: date, years: int) -> str:
+    return day.replace(year=day.year - years, day=min(day.day, 28)).isoformat()
+
+
+def yes_no(value: Any) -> str:
+    """``Yes``, ``No``, or empty when unknown."""
+    return "" if value is None else ("Yes" if value else "No")

@@ -1,0 +1,106 @@
+"""Scores in words: the strongest reasons of an account for a product, each with its points and, for events, the quoted page."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from storage.store import Row, Store
+
+LOG_NUMBERS = ("employees (log)", "annual revenue (log)", "years in business (log)", "spend on other products, 3 years (log)")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """An event with its quote and where the page that says it is archived."""
+
+    event_id: str
+    event_type: str
+    status: str
+    occurred_on: str
+    quote: str
+    confidence: float
+    url: str
+    warc_file: str
+    warc_offset: int
+    fetched_at: str
+    n_sources: int
+
+
+def load_evidence(store: Store, event_ids: set[str]) -> dict[str, Evidence]:
+    """The evidence of events by their ids."""
+    rows = store.query(
+        """
+        SELECT e.event_id, e.event_type, e.status, e.occurred_on, e.quote, e.confidence, p.url, p.warc_file, p.warc_offset, p.fetched_at,
+               1 + (SELECT count(*) FROM signal_events d WHERE d.duplicate_of = e.event_id) AS n_sources
+        FROM signal_events e JOIN documents d USING (document_id) JOIN pages p USING (page_id)
+        WHERE e.event_id IN (SELECT value FROM json_each(?))
+        """,
+        (json.dumps(sorted(event_ids)),),
+    )
+    return {row["event_id"]: Evidence(**row) for row in rows}
+
+
+def type_in_words(event_type: str) -> str:
+    """An event type as a seller would say it.
+
+    >>> type_in_words("hiring_it_workplace"), type_in_words("funding_round")
+    ('hiring: IT workplace', 'funding round')
+    """
+    if event_type.startswith("hiring_"):
+        rest = event_type.removeprefix("hiring_").replace("_", " ")
+        return "hiring: " + {
+            "it workplace": "IT workplace",
+            "data ai": "data and AI",
+            "finance erp": "finance and ERP",
+            "cloud infra": "cloud infrastructure",
+        }.get(rest, rest)
+    words = event_type.replace("_", " ")
+    return words.replace("it leadership", "IT leadership").replace("tech ", "technology ").replace("ai initiative", "AI initiative")
+
+
+def signal_reasons(signal_contributions: str, evidence: dict[str, Evidence], limit: int = 3) -> list[tuple[float, Evidence]]:
+    """The strongest events of a signal score with their points."""
+    points: list[Row] = json.loads(signal_contributions)
+    known = [(row["points"], evidence[row["event_id"]]) for row in points if row["event_id"] in evidence and abs(row["points"]) >= 0.05]
+    return sorted(known, key=lambda item: -abs(item[0]))[:limit]
+
+
+def fit_reasons(fit_contributions: str, limit: int = 3) -> list[tuple[float, str]]:
+    """The strongest parts of a fit score in words with their points."""
+    parsed: dict[str, Any] = json.loads(fit_contributions)
+    strongest = sorted(parsed.get("points", []), key=lambda row: -abs(row["points"]))
+    return [(row["points"], feature_in_words(row["feature"], row["value"])) for row in strongest[:limit] if abs(row["points"]) >= 0.05]
+
+
+def feature_in_words(feature: str, value: object) -> str:
+    """A feature and its value as a seller would say them.
+
+    >>> feature_in_words("employees (log)", 4.9488), feature_in_words("industry", "Energy"), feature_in_words("customer for years", 0.0)
+    ('employees about 140', 'industry Energy', 'not yet a customer')
+    """
+    if value is None:
+        return f"{feature.removesuffix(' (log)')} unknown"
+    if isinstance(value, int | float):
+        if feature in LOG_NUMBERS:
+            return f"{feature.removesuffix(' (log)')} about {math.expm1(value):,.0f}"
+        if feature == "customer for years":
+            return "not yet a customer" if value == 0 else f"customer for {value:.0f} years"
+        if feature == "bought end-of-support products":
+            return "bought end-of-support products" if value else "no end-of-support products"
+        return f"{feature}: {value:g}"
+    return f"{feature} {value}"
+
+
+def reasons_text(fit_contributions: str, signal_contributions: str, evidence: dict[str, Evidence]) -> str:
+    """Both kinds of reasons in one cell of a report."""
+    signals = [
+        f"{points:+.0f} {type_in_words(item.event_type)} {item.occurred_on}: “{item.quote}”"
+        for points, item in signal_reasons(signal_contributions, evidence)
+    ]
+    fit = [f"{points:+.0f} {words}" for points, words in fit_reasons(fit_contributions)]
+    return "; ".join(
+        part for part in ("Signals " + " | ".join(signals) if signals else "", "Fit " + " | ".join(fit) if fit else "") if part
+    )

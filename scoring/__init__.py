@@ -1,0 +1,1 @@
+"""Fit, buying signals, matrix and clusters, always as of a date."""

@@ -1,0 +1,1 @@
+"""From an archived response to dated buying-signal events with evidence."""

@@ -1,0 +1,129 @@
+"""The event classifier: an encoder fine-tuned on the examples of this room, with one linear output per event type.
+
+The encoder's token vectors are averaged and multiplied with the output weights, nothing else lies between. So each logit is
+exactly the mean of per-token logits, and the tokens that speak for a type show where in the text it is said.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signals.encoder import installed_minilm, load_sentence_transformer
+from storage.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+MODEL_FOLDER = Path(__file__).with_name("model")
+MAX_TOKENS = 256
+BATCH_SIZE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the classifier says of one text.
+
+    Attributes:
+        probabilities: shape (n_types,), calibrated, 0–1, in the order of ``EventClassifier.types``.
+        token_logits: shape (n_tokens, n_types); their mean plus the bias is the logit.
+        token_spans: shape (n_tokens, 2); the characters of the text that each token covers; (0, 0) for special tokens.
+    """
+
+    probabilities: NDArray[np.float32]
+    token_logits: NDArray[np.float32]
+    token_spans: NDArray[np.int64]
+
+    def evidence(self, start: int, end: int) -> NDArray[np.float32]:
+        """How much the characters [start, end) speak for each type: mean of their tokens' logits, shape (n_types,)."""
+        inside = (self.token_spans[:, 0] >= start) & (self.token_spans[:, 1] <= end) & (self.token_spans[:, 1] > self.token_spans[:, 0])
+        if not inside.any():
+            return np.full(self.probabilities.shape, -np.inf, np.float32)
+        mean: NDArray[np.float32] = self.token_logits[inside].mean(axis=0)
+        return mean
+
+
+class EventClassifier:
+    """Probabilities of event types for texts, from a model folder written by ``signals.training``.
+
+    Raises:
+        ModelError: files are missing or their hashes are not those of the manifest.
+    """
+
+    def __init__(self, folder: Path = MODEL_FOLDER) -> None:
+        self.folder = folder
+        self.manifest = read_manifest(folder)
+        self.types: tuple[str, ...] = tuple(self.manifest["types"])
+        self.thresholds = np.array([self.manifest["thresholds"][name] for name in self.types], np.float32)
+        self.version: str = self.manifest["version"]
+        self._loaded: tuple[Any, Any, torch.Tensor, torch.Tensor] | None = None
+
+    def predict(self, texts: Sequence[str]) -> list[Prediction]:
+        """One Prediction per text, in order; texts are read up to 256 tokens."""
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        found: dict[int, Prediction] = {}
+        for i in range(0, len(order), BATCH_SIZE):
+            chosen = order[i : i + BATCH_SIZE]
+            found.update(zip(chosen, self._predict_batch([texts[j] for j in chosen]), strict=True))
+        return [found[i] for i in range(len(texts))]
+
+    def _predict_batch(self, texts: list[str]) -> Iterator[Prediction]:
+        import torch
+
+        tokenizer, encoder, weight, bias = self._load()
+        batch = tokenizer(texts, truncation=True, max_length=MAX_TOKENS, padding=True, return_tensors="pt", return_offsets_mapping=True)
+        spans = batch.pop("offset_mapping").numpy()
+        with torch.inference_mode():
+            hidden = encoder(**batch).last_hidden_state
+            per_token = (hidden @ weight.T).numpy()
+        slope, offset = self.manifest["calibration"]["slope"], self.manifest["calibration"]["intercept"]
+        for i in range(len(texts)):
+            n_tokens = int(batch["attention_mask"][i].sum())
+            token_logits = per_token[i, :n_tokens]
+            logits = token_logits.mean(axis=0) + bias.numpy()
+            probabilities = 1 / (1 + np.exp(-(slope * logits + offset)))
+            yield Prediction(probabilities.astype(np.float32), token_logits.astype(np.float32), spans[i, :n_tokens].astype(np.int64))
+
+    def _load(self) -> tuple[Any, Any, torch.Tensor, torch.Tensor]:
+        if self._loaded is None:
+            import torch
+            from safetensors.torch import load_file
+
+            base = load_sentence_transformer(installed_minilm())
+            tensors = {name: tensor.to(torch.float32) for name, tensor in load_file(self.folder / "model.safetensors").items()}
+            weight, bias = tensors.pop("head.weight"), tensors.pop("head.bias")
+            encoder: Any = base[0].auto_model
+            encoder.load_state_dict(tensors, strict=False)
+            encoder.eval()
+            self._loaded = (base.tokenizer, encoder, weight, bias)
+        return self._loaded
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a model folder, after every file it lists was found to have the listed SHA-256."""
+    path = folder / "manifest.json"
+    if not path.exists():
+        raise ModelError(
+            f"no event classifier at {folder} (manifest.json is missing); run `make train` or check classifier in bellwether.toml"
+        )
+    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    for name, expected in manifest["files"].items():
+        file = folder / name
+        found = hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else "no such file"
+        if found != expected:
+            raise ModelError(
+                f"{file} is not the file of its manifest (SHA-256 {found[:12]}, expected {expected[:12]}); restore it or run `make train`"
+            )
+    return manifest
+
+
+def classifier_text(title: str | None, text: str) -> str:
+    """What the classifier reads of a document: the title, then the opening."""
+    return f"{title.strip()}\n{text}" if title and title.strip() else text

@@ -1,0 +1,63 @@
+"""Linguistic cues: what the wording says of an event's status, of the writer's stance, and of when it happened."""
+
+from __future__ import annotations
+
+import re
+
+_PLANNED = re.compile(
+    r"\b(will|plans? to|planning to|intends? to|is set to|are set to|is due|expects? to|aims? to|to be (completed|opened|built)|going to|"
+    r"scheduled|slated|upcoming|by the end of|proposed|starts? (on|in)|from (january|february|march|april|may|june|july|august|september|october|november|december))\b",
+    re.IGNORECASE,
+)
+_RUMOURED = re.compile(
+    r"\b(reportedly|rumou?r(s|ed)?|sources (say|close)|is said to|in talks|considering (a|the) (sale|bid|offer)|according to (media|press) reports)\b",
+    re.IGNORECASE,
+)
+_COMPLETED = re.compile(
+    r"\b(has|have|had|was|were|completed|opened|closed|went live|finished|moved|passed|achieved|received|won|joined|appointed|acquired|"
+    r"launched|released|signed|switched|replaced|raised|since|now live|today (we )?(opened|launched))\b",
+    re.IGNORECASE,
+)
+# An event told as an experience of long ago, a supposition, or advice to the reader.
+_SUPPOSED = re.compile(
+    r"\b(imagine|suppose|what if|what would|hypothetical|if (you|we|your|our|a|they) (were|was|had|ever|get|are)|could one day|let's say|picture this)\b",
+    re.IGNORECASE,
+)
+_ADVICE = re.compile(
+    r"\b(you should|you need to|your (business|company|organi[sz]ation|team|customers?|firm)|here('s| is) how|(\d+|five|six|seven|ten|three) (tips|steps|ways|things|questions|reasons|mistakes)|how to|checklist|make sure you|if you('re| are))\b",
+    re.IGNORECASE,
+)
+_SELLER = re.compile(
+    r"\b(we help|our (consultants|experts|engineers|migration (service|package|team)s?)|book a (call|demo|consultation)|get in touch|contact us|talk to us|our clients?|we (offer|provide)|free (assessment|consultation|trial)|for your (business|company))\b",
+    re.IGNORECASE,
+)
+
+
+def status_of(sentence: str) -> str:
+    """``rumoured``, ``planned``, ``completed`` or ``announced``, as the sentence words it.
+
+    >>> status_of("We will open a branch in Leeds"), status_of("We have opened a branch in Leeds")
+    ('planned', 'completed')
+    """
+    if _RUMOURED.search(sentence):
+        return "rumoured"
+    if _PLANNED.search(sentence):
+        return "planned"
+    if _COMPLETED.search(sentence):
+        return "completed"
+    return "announced"
+
+
+def is_supposed(sentence: str) -> bool:
+    """Whether the sentence only imagines what it tells."""
+    return bool(_SUPPOSED.search(sentence))
+
+
+def n_advice(text: str) -> int:
+    """How many times the text turns to its reader with advice."""
+    return len(_ADVICE.findall(text))
+
+
+def n_selling(text: str) -> int:
+    """How many times the text offers a service."""
+    return len(_SELLER.findall(text))

@@ -1,0 +1,270 @@
+"""From an archived response to a Document: title, main text, language, publication date, kind. Runs inside the sandbox."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import lxml.html
+from lxml.etree import ParserError
+
+from storage.archive import ArchivedResponse, read_response
+
+MAX_TEXT_CHARS = 200_000
+MAX_NODES = 60_000  # pages above this are tables of data or attacks; trafilatura's time grows faster than their size
+MAX_ATTRIBUTES = 200
+ARTICLE_TYPES = frozenset(
+    [
+        "Article",
+        "NewsArticle",
+        "BlogPosting",
+        "Report",
+        "TechArticle",
+        "PressRelease",
+        "LiveBlogPosting",
+        "SocialMediaPosting",
+        "AnalysisNewsArticle",
+    ]
+)
+
+
+class NoDocumentError(ValueError):
+    """The response holds no text to read; the message is the reason kept in the failure."""
+
+
+def extract_document(
+    body: bytes, warc_path: str, offset: int, published_hint: str | None = None, page_kind: str = "other"
+) -> dict[str, Any]:
+    """Sandbox task: the document of the archived response at an offset.
+
+    Returns:
+        ``{"title", "text", "kind", "language", "published_on", "published_source", "canonical_url"}``; or ``{"failed": reason, "detail": …}``.
+    """
+    response = read_response(Path(warc_path), offset)
+    try:
+        return parse_response(response, published_hint, page_kind)
+    except NoDocumentError as error:
+        reason, _, detail = str(error).partition(": ")
+        return {"failed": reason, "detail": detail}
+
+
+def parse_response(response: ArchivedResponse, published_hint: str | None = None, page_kind: str = "other") -> dict[str, Any]:
+    """The same for a response at hand.
+
+    Raises:
+        NoDocumentError: ``not_html``, ``empty``, ``too_complex`` or ``no_text``, with a detail.
+    """
+    _require_html(response)
+    html = decode_html(response)
+    tree = _parse(html)
+    structured = list(iter_json_ld(tree))
+    posting = next((item for item in structured if _is_type(item, {"JobPosting"})), None)
+    if posting is not None:
+        return _job_document(posting, tree, response.url)
+    return _text_document(html, tree, structured, response.url, published_hint, page_kind)
+
+
+def decode_html(response: ArchivedResponse) -> str:
+    """The body as text: byte-order mark, HTTP header, declared charset, then a guess; never an error."""
+    from w3lib.encoding import html_to_unicode
+
+    _, text = html_to_unicode(response.header("Content-Type"), response.body, default_encoding="utf-8")
+    if text.count("\ufffd") > 2:
+        # Declared UTF-8, written by an editor of another age.
+        try:
+            text = response.body.decode("cp1252")
+        except UnicodeDecodeError:
+            return str(text)
+    return str(text)
+
+
+def iter_json_ld(tree: Any) -> Iterator[dict[str, Any]]:
+    """Every object of the page's JSON-LD blocks, graphs flattened; junk is passed over."""
+    for script in tree.iterfind(".//script[@type='application/ld+json']"):
+        try:
+            found = json.loads(script.text or "", strict=False)
+        except (ValueError, RecursionError):
+            continue
+        queue = found if isinstance(found, list) else [found]
+        for item in queue[:200]:
+            if isinstance(item, dict):
+                graph = item.get("@graph")
+                queue.extend(graph if isinstance(graph, list) else [])
+                yield item
+
+
+def language_of(text: str) -> str | None:
+    """ISO 639-1 code of a text's language, or None when there is too little text to tell."""
+    if len(text) < 40:
+        return None
+    import py3langid
+
+    code: str = py3langid.classify(text[:3000])[0]
+    return code
+
+
+def _require_html(response: ArchivedResponse) -> None:
+    if not response.body.strip():
+        raise NoDocumentError("empty: the response has no body")
+    content_type = (response.header("Content-Type") or "text/html").lower()
+    if not any(kind in content_type for kind in ("html", "xml", "text/plain")):
+        raise NoDocumentError(f"not_html: the content type is {content_type[:80]}")
+    if response.body[:5] == b"%PDF-" or (
+        b"\x00" in response.body[:1000].replace(b"\x00", b"", 0) and response.body[:2] not in (b"\xff\xfe", b"\xfe\xff")
+    ):
+        raise NoDocumentError("not_html: the body is binary")
+
+
+def _parse(html: str) -> Any:
+    try:
+        tree = lxml.html.document_fromstring(html.replace("\x00", ""), parser=lxml.html.HTMLParser(encoding="utf-8", huge_tree=False))
+    except ValueError:  # a str with an XML encoding declaration
+        tree = lxml.html.document_fromstring(
+            html.encode("utf-8", "replace"), parser=lxml.html.HTMLParser(encoding="utf-8", huge_tree=False)
+        )
+    except (ParserError, AssertionError) as error:
+        raise NoDocumentError(f"no_text: {error}") from error
+    for n_nodes, node in enumerate(tree.iter(), start=1):
+        if n_nodes > MAX_NODES:
+            raise NoDocumentError(f"too_complex: more than {MAX_NODES} nodes")
+        if len(node.attrib) > MAX_ATTRIBUTES:
+            raise NoDocumentError(f"too_complex: a tag with {len(node.attrib)} attributes")
+    return tree
+
+
+def _is_type(item: dict[str, Any], names: set[str] | frozenset[str]) -> bool:
+    kind = item.get("@type")
+    kinds = kind if isinstance(kind, list) else [kind]
+    return any(isinstance(name, str) and name in names for name in kinds)
+
+
+def _job_document(posting: dict[str, Any], tree: Any, url: str) -> dict[str, Any]:
+    title = str(posting.get("title") or "").strip()
+    description = str(posting.get("description") or "")
+    text = _plain_text(description)
+    if not title and not text:
+        raise NoDocumentError("no_text: the job posting is empty")
+    published = parse_iso_date(str(posting.get("datePosted") or ""))
+    return {
+        "title": title or None,
+        "text": text or title,
+        "kind": "job",
+        "language": language_of(text),
+        "published_on": published,
+        "published_source": "jsonld" if published else None,
+        "canonical_url": _canonical_link(tree, url),
+    }
+
+
+def _plain_text(html: str) -> str:
+    if not html.strip():
+        return ""
+    fragment = lxml.html.fragment_fromstring(html, create_parent="div")
+    for block in fragment.iter("p", "br", "li", "div", "h1", "h2", "h3", "h4"):
+        block.tail = "\n" + (block.tail or "")
+    lines = (re.sub(r"[ \t\xa0]+", " ", line).strip() for line in fragment.text_content().split("\n"))
+    return "\n".join(line for line in lines if line)
+
+
+def _text_document(
+    html: str, tree: Any, structured: list[dict[str, Any]], url: str, published_hint: str | None, page_kind: str
+) -> dict[str, Any]:
+    main = extract_main_text(html, url)
+    text = (main["text"] or "").strip()[:MAX_TEXT_CHARS]
+    if not text:
+        raise NoDocumentError("no_text: no main text was found")
+    published_on, source = _published(structured, main["date"], published_hint)
+    return {
+        "title": _title(tree, structured, main["title"]),
+        "text": text,
+        "kind": _kind(tree, structured, url, page_kind, published_on),
+        "language": language_of(text),
+        "published_on": published_on,
+        "published_source": source,
+        "canonical_url": _canonical_link(tree, url),
+    }
+
+
+def extract_main_text(html: str, url: str | None = None) -> dict[str, Any]:
+    """Main text, title and date as trafilatura sees them: ``{"text", "title", "date"}``, each perhaps None."""
+    import trafilatura
+
+    found: Any = trafilatura.bare_extraction(html, url=url, with_metadata=True, include_comments=False, include_tables=True)
+    if found is None:
+        return {"text": None, "title": None, "date": None}
+    return {"text": found.text, "title": found.title, "date": found.date}
+
+
+def _title(tree: Any, structured: list[dict[str, Any]], fallback: str | None) -> str | None:
+    for item in structured:
+        if _is_type(item, ARTICLE_TYPES) and isinstance(item.get("headline"), str) and item["headline"].strip():
+            return " ".join(_plain_text(item["headline"]).split())
+    heading = [" ".join(node.text_content().split()) for node in tree.iter("h1")]
+    if len(heading) == 1 and heading[0]:
+        return heading[0][:300]
+    return fallback
+
+
+def _published(structured: list[dict[str, Any]], meta_date: str | None, hint: str | None) -> tuple[str | None, str | None]:
+    for item in structured:
+        if _is_type(item, ARTICLE_TYPES) and (found := parse_iso_date(str(item.get("datePublished") or ""))):
+            return found, "jsonld"
+    if hint and (found := parse_iso_date(hint)):
+        return found, "feed"
+    if meta_date and (found := parse_iso_date(meta_date)):
+        return found, "meta"
+    return None, None
+
+
+def parse_iso_date(value: str) -> str | None:
+    """The date a text in ISO 8601 begins with, or None.
+
+    >>> parse_iso_date("2026-10-05T08:00:00+02:00"), parse_iso_date("5 October")
+    ('2026-10-05', None)
+    """
+    try:
+        return date.fromisoformat(value.strip()[:10]).isoformat()
+    except ValueError:
+        return None
+
+
+def _canonical_link(tree: Any, url: str) -> str | None:
+    for link in tree.iterfind(".//link[@rel='canonical']"):
+        href = link.get("href") or ""
+        if href.startswith(("http://", "https://")):
+            return str(href)
+    return url or None
+
+
+def _kind(tree: Any, structured: list[dict[str, Any]], url: str, page_kind: str, published_on: str | None) -> str:
+    if page_kind in ("article", "job", "listing"):
+        return page_kind
+    parts = urlsplit(url)
+    path = parts.path.lower()
+    generator = " ".join((node.get("content") or "") for node in tree.iterfind(".//meta[@name='generator']")).lower()
+    if re.search(r"discourse|phpbb|vbulletin|xenforo|flarum|nodebb", generator) or re.search(
+        r"/(t|topic|thread|threads|forum|forums|questions|discussion|discussions|viewtopic\.php)/", path
+    ):
+        return "forum"
+    if (
+        re.search(r"docusaurus|sphinx|mkdocs|gitbook|readme\.io|vitepress", generator)
+        or parts.netloc.startswith(("docs.", "developer."))
+        or re.search(r"/(docs|documentation|manual|reference|api)(/|$)", path)
+    ):
+        return "documentation"
+    if any(_is_type(item, ARTICLE_TYPES) for item in structured) or tree.find(".//meta[@property='article:published_time']") is not None:
+        return "article"
+    if path in ("", "/") or page_kind == "home":
+        return "home"
+    if re.search(r"/(blog|news|newsroom|press|press-releases|category|tag|archive|insights|stories)/?$", path):
+        return "listing"
+    if re.search(r"/(blog|news|newsroom|press|press-releases|insights|stories|articles?|posts?)/", path) or re.search(
+        r"/20\d\d/\d\d/", path
+    ):
+        return "article"
+    return "service"

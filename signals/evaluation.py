@@ -1,0 +1,196 @@
+"""How good are the events? Precision, recall and F1 on labelled texts, with bootstrap intervals, beside two baselines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signals.baselines import keyword_types, zero_shot_types
+from signals.classifier import EventClassifier
+from signals.classify import to_text_input
+from signals.events import detect_events
+from signals.taxonomy import text_types
+from storage.errors import InputError
+
+N_BOOTSTRAP = 1000
+BATCH = 32
+Counts = NDArray[np.int64]  # shape (n_texts, n_types, 3): right, false alarm, miss
+
+
+@dataclass(frozen=True, slots=True)
+class SystemScore:
+    """A system over all types; micro unless said. Strict: doubtful types count like all others."""
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    f1_low: float
+    f1_high: float
+    macro_f1: float
+    strict_precision: float
+    strict_recall: float
+    strict_f1: float
+
+
+@dataclass(frozen=True, slots=True)
+class TypeScore:
+    """The engine on one type; the figures are None where nothing was labelled or found."""
+
+    event_type: str
+    n_labels: int
+    n_found: int
+    n_right: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    f1_low: float | None
+    f1_high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventEvaluation:
+    """The engine first, then the baselines."""
+
+    n_texts: int
+    n_labels: int
+    n_doubts: int
+    systems: list[SystemScore]
+    types: list[TypeScore]
+
+    def as_object(self) -> dict[str, Any]:
+        """The engine's figures on top, everything else beneath."""
+        engine = asdict(self.systems[0])
+        engine.pop("name")
+        return engine | {
+            "n_texts": self.n_texts,
+            "n_labels": self.n_labels,
+            "n_doubts": self.n_doubts,
+            "baselines": {system.name: asdict(system) for system in self.systems[1:]},
+            "by_type": {kind.event_type: asdict(kind) for kind in self.types},
+        }
+
+
+def evaluate_events(
+    gold: Path,
+    classifier: EventClassifier,
+    encoder: Path | None,
+    seed: int,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> EventEvaluation:
+    """Figures of the engine and of two baselines on a file of labelled texts.
+
+    Raises:
+        InputError: a line is no JSON object with ``labels``.
+    """
+    rows = load_gold(gold)
+    found: list[set[str]] = []
+    for i in range(0, len(rows), BATCH):
+        inputs = [to_text_input(row, "2000-01-01") for row in rows[i : i + BATCH]]
+        found.extend({event.event_type for event in events} for events in detect_events(classifier, inputs))
+        on_progress(min(i + BATCH, len(rows)), len(rows))
+    systems = {
+        "bellwether": found,
+        "keyword rules": [keyword_types(row) for row in rows],
+        "zero-shot similarity": zero_shot_types(rows, encoder),
+    }
+    generator = np.random.default_rng(seed)
+    picks = generator.integers(0, len(rows), (N_BOOTSTRAP, len(rows)))
+    scores = [_system_score(name, rows, types, picks) for name, types in systems.items()]
+    doubted = sum(len(set(row.get("doubt") or [])) for row in rows)
+    labelled = sum(len(_certain(row)) for row in rows)
+    return EventEvaluation(len(rows), labelled, doubted, scores, _type_scores(rows, found, picks))
+
+
+def load_gold(path: Path) -> list[dict[str, Any]]:
+    """The labelled texts of a file."""
+    rows: list[dict[str, Any]] = []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"{path} line {number} is no JSON: {error}") from error
+        if not isinstance(row, dict) or not isinstance(row.get("labels"), list):
+            raise InputError(f"{path} line {number} has no list of labels")
+        rows.append(row)
+    if not rows:
+        raise InputError(f"{path} holds no labelled text")
+    return rows
+
+
+def _certain(row: dict[str, Any]) -> set[str]:
+    return set(row["labels"]) - set(row.get("doubt") or [])
+
+
+def _counts(rows: Sequence[dict[str, Any]], found: Sequence[set[str]], types: Sequence[str], is_strict: bool) -> Counts:
+    counts = np.zeros((len(rows), len(types), 3), np.int64)
+    for i, (row, guess) in enumerate(zip(rows, found, strict=True)):
+        doubt = set() if is_strict else set(row.get("doubt") or [])
+        labels = set(row["labels"]) - doubt
+        for j, name in enumerate(types):
+            if name in doubt:
+                continue
+            counts[i, j] = (name in labels and name in guess, name in guess and name not in labels, name in labels and name not in guess)
+    return counts
+
+
+def _all_types(rows: Sequence[dict[str, Any]], found: Sequence[set[str]]) -> list[str]:
+    extra = sorted({name for row in rows for name in row["labels"]}.union(*found) - set(text_types()))
+    return [*text_types(), *extra]
+
+
+def _system_score(name: str, rows: Sequence[dict[str, Any]], found: Sequence[set[str]], picks: NDArray[np.int64]) -> SystemScore:
+    types = _all_types(rows, found)
+    counts = _counts(rows, found, types, is_strict=False)
+    precision, recall, f1 = _figures(counts.sum(axis=(0, 1)))
+    per_text = counts.sum(axis=1)
+    low, high = np.percentile([_figures(per_text[pick].sum(axis=0))[2] for pick in picks], [2.5, 97.5])
+    labelled = [_figures(kind)[2] for kind in counts.sum(axis=0) if kind[0] + kind[2]]
+    strict = _figures(_counts(rows, found, types, is_strict=True).sum(axis=(0, 1)))
+    return SystemScore(name, precision, recall, f1, float(low), float(high), float(np.mean(labelled)) if labelled else 0.0, *strict)
+
+
+def _type_scores(rows: Sequence[dict[str, Any]], found: Sequence[set[str]], picks: NDArray[np.int64]) -> list[TypeScore]:
+    types = _all_types(rows, found)
+    counts = _counts(rows, found, types, is_strict=False)
+    scores = []
+    for j, name in enumerate(types):
+        right, false_alarms, misses = (int(n) for n in counts[:, j].sum(axis=0))
+        if not right + false_alarms + misses:
+            continue
+        precision, recall, f1 = _figures(np.array([right, false_alarms, misses]))
+        resampled = [_figures(counts[pick, j].sum(axis=0))[2] for pick in picks]
+        low, high = np.percentile(resampled, [2.5, 97.5]) if right + misses else (None, None)
+        scores.append(
+            TypeScore(
+                name,
+                right + misses,
+                right + false_alarms,
+                right,
+                precision if right + false_alarms else None,
+                recall if right + misses else None,
+                f1 if right + misses else None,
+                None if low is None else float(low),
+                None if high is None else float(high),
+            )
+        )
+    return sorted(scores, key=lambda score: (-score.n_labels, score.event_type))
+
+
+def _figures(counts: NDArray[np.int64]) -> tuple[float, float, float]:
+    right, false_alarms, misses = (int(n) for n in counts)
+    precision = right / (right + false_alarms) if right + false_alarms else 0.0
+    recall = right / (right + misses) if right + misses else 0.0
+    return precision, recall, 2 * right / (2 * right + false_alarms + misses) if right + false_alarms + misses else 0.0

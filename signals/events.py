@@ -1,0 +1,125 @@
+"""From one text about one account to the events it reports: type, confidence, status, date, and the sentence that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from signals.classifier import EventClassifier, Prediction, classifier_text
+from signals.cues import is_supposed, status_of
+from signals.dates import event_date, names_only_past
+from signals.job_functions import job_event_type
+from signals.sentences import Sentence, split_sentences
+from signals.subject import is_about_other
+from signals.taxonomy import keyword_pattern, load_taxonomy
+
+OPENING_CHARS = 2_800
+JOB_CONFIDENCE = 0.9
+KEYWORD_BONUS = 0.5  # in units of the spread of a document's sentences: a sentence with a hint word is the better quote of two alike
+
+
+@dataclass(frozen=True, slots=True)
+class TextInput:
+    """A text to read: who publishes it, when, and as what kind of document."""
+
+    account_name: str
+    domain: str
+    title: str | None
+    text: str
+    published_on: str | None
+    observed_on: str
+    kind: str = "article"
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedEvent:
+    """An event read from a text. ``quote`` is verbatim: ``text[quote_start:quote_end]``, or the title when the offsets are -1."""
+
+    event_type: str
+    confidence: float
+    status: str
+    polarity: int
+    occurred_on: str
+    date_precision: str
+    date_source: str
+    quote: str
+    quote_start: int
+    quote_end: int
+
+
+def detect_events(classifier: EventClassifier, inputs: Sequence[TextInput]) -> list[list[DetectedEvent]]:
+    """The events of each text, in the order of the inputs, most confident first."""
+    texts = [i for i, item in enumerate(inputs) if item.kind != "job"]
+    predictions = dict(zip(texts, classifier.predict([_read_text(inputs[i]) for i in texts]), strict=True))
+    return [
+        _events_of_text(classifier, item, predictions[i]) if i in predictions else list(_events_of_job(item))
+        for i, item in enumerate(inputs)
+    ]
+
+
+def _read_text(item: TextInput) -> str:
+    return classifier_text(item.title, item.text[:OPENING_CHARS])
+
+
+def _events_of_text(classifier: EventClassifier, item: TextInput, prediction: Prediction) -> list[DetectedEvent]:
+    full = _read_text(item)
+    shift = len(full) - len(item.text[:OPENING_CHARS])
+    sentences = split_sentences(full)
+    found: list[DetectedEvent] = []
+    for i in np.flatnonzero(prediction.probabilities >= classifier.thresholds):
+        event_type = classifier.types[i]
+        quote = _best_sentence(prediction, int(i), sentences, event_type)
+        if quote is None or not _is_news(quote.text, item):
+            continue
+        found.append(_event(item, event_type, float(prediction.probabilities[i]), quote, full, shift))
+    return sorted(found, key=lambda event: (-event.confidence, event.event_type))
+
+
+def _best_sentence(prediction: Prediction, type_index: int, sentences: list[Sentence], event_type: str) -> Sentence | None:
+    """The sentence whose tokens speak most for the type."""
+    if not sentences:
+        return None
+    evidence = np.array([prediction.evidence(sentence.start, sentence.end)[type_index] for sentence in sentences])
+    readable = np.isfinite(evidence)
+    if not readable.any():
+        return sentences[0]
+    spread = float(evidence[readable].std()) or 1.0
+    pattern = keyword_pattern(event_type)
+    hinted = np.array([bool(pattern and pattern.search(sentence.text)) for sentence in sentences])
+    return sentences[int(np.argmax(np.where(readable, evidence + KEYWORD_BONUS * spread * hinted, -np.inf)))]
+
+
+def _is_news(quote: str, item: TextInput) -> bool:
+    """Whether the sentence tells something of now, as a fact, about the account."""
+    published = date.fromisoformat(item.published_on or item.observed_on)
+    return not (names_only_past(quote, published) or is_supposed(quote) or is_about_other(quote, item.account_name, item.domain))
+
+
+def _event(item: TextInput, event_type: str, confidence: float, quote: Sentence, full: str, shift: int) -> DetectedEvent:
+    published = date.fromisoformat(item.published_on) if item.published_on else None
+    day, precision, source = event_date(full, quote.start, quote.end, published, date.fromisoformat(item.observed_on))
+    in_title = quote.end <= shift
+    return DetectedEvent(
+        event_type,
+        round(confidence, 4),
+        status_of(quote.text),
+        load_taxonomy()[event_type].polarity,
+        day.isoformat(),
+        precision,
+        source,
+        quote.text,
+        -1 if in_title else max(0, quote.start - shift),
+        -1 if in_title else quote.end - shift,
+    )
+
+
+def _events_of_job(item: TextInput) -> Iterator[DetectedEvent]:
+    event_type = job_event_type(item.title or "")
+    if event_type is None:
+        return
+    day = item.published_on or item.observed_on
+    source = "publication" if item.published_on else "observation"
+    yield DetectedEvent(event_type, JOB_CONFIDENCE, "announced", 1, day, "day", source, item.title or "", -1, -1)

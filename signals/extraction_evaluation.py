@@ -1,0 +1,130 @@
+"""How good is the extracted main text? Word-F1 against gold text by page type, beside trafilatura alone."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sandbox import Sandbox, TaskFailure
+from signals.documents import NoDocumentError, decode_html, parse_response
+from storage.archive import read_response
+from storage.errors import InputError
+
+N_BOOTSTRAP = 1000
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class PageTypeScore:
+    """Mean word-F1 of the pages of a type with its 95 % interval, and of trafilatura alone on the same pages."""
+
+    page_type: str
+    n_pages: int
+    word_f1: float
+    low: float
+    high: float
+    baseline_f1: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractionEvaluation:
+    """All pages first, then by page type."""
+
+    n_pages: int
+    n_failures: int
+    rows: list[PageTypeScore]
+
+    def as_object(self) -> dict[str, Any]:
+        """Word-F1 over all on top, by page type beneath."""
+        return {
+            "word_f1": self.rows[0].word_f1,
+            "word_f1_low": self.rows[0].low,
+            "word_f1_high": self.rows[0].high,
+            "trafilatura_word_f1": self.rows[0].baseline_f1,
+            "n_pages": self.n_pages,
+            "n_failures": self.n_failures,
+            "by_page_type": {row.page_type: asdict(row) for row in self.rows[1:]},
+        }
+
+
+def evaluate_extraction(
+    pages: Path, gold: Path, sandbox: Sandbox, seed: int, on_progress: Callable[[int, int], None] = lambda done, total: None
+) -> ExtractionEvaluation:
+    """Figures for every archived page that the gold file has a text for; a page without a document scores against an empty text."""
+    expected = {row["url"]: row for row in _iter_gold(gold)}
+    tasks = [(offset, url) for offset, url in _iter_urls(pages, sandbox) if url in expected]
+    if not tasks:
+        raise InputError(f"{pages} holds no page that {gold} has a text for")
+    scored: list[tuple[str, float, float]] = []
+    n_failures = 0
+    results = sandbox.map(
+        "signals.extraction_evaluation:extract_both", ((b"", {"path": str(pages.absolute()), "offset": offset}) for offset, _ in tasks)
+    )
+    for (_, url), result in zip(tasks, results, strict=True):
+        texts = {"ours": "", "baseline": ""} if isinstance(result, TaskFailure) else result
+        n_failures += isinstance(result, TaskFailure) or not texts["ours"]
+        truth = expected[url]["main_content"] or ""
+        scored.append((expected[url].get("page_type") or "unknown", word_f1(texts["ours"], truth), word_f1(texts["baseline"], truth)))
+        on_progress(len(scored), len(tasks))
+    kinds = sorted({kind for kind, _, _ in scored})
+    generator = np.random.default_rng(seed)
+    rows = [_score("all", scored, generator)] + [_score(kind, [row for row in scored if row[0] == kind], generator) for kind in kinds]
+    return ExtractionEvaluation(len(scored), n_failures, rows)
+
+
+def extract_both(body: bytes, path: str, offset: int) -> dict[str, str]:
+    """Sandbox task: the page's main text by this engine and by trafilatura alone."""
+    import trafilatura
+
+    response = read_response(Path(path), offset)
+    baseline = trafilatura.extract(decode_html(response), url=response.url, include_comments=False) or ""
+    try:
+        return {"ours": parse_response(response)["text"], "baseline": baseline}
+    except NoDocumentError:
+        return {"ours": "", "baseline": baseline}
+
+
+def word_f1(found: str, expected: str) -> float:
+    r"""F1 over the multisets of ``\w+`` of the lower-cased texts.
+
+    >>> word_f1("A b b", "b b c")
+    0.6666666666666666
+    """
+    one, other = (Counter(_WORD.findall(text.lower())) for text in (found, expected))
+    total = one.total() + other.total()
+    return 2 * (one & other).total() / total if total else 1.0
+
+
+def _iter_gold(gold: Path) -> Iterator[dict[str, Any]]:
+    try:
+        with gzip.open(gold, "rt", encoding="utf-8") if gold.suffix == ".gz" else gold.open(encoding="utf-8") as lines:
+            for line in lines:
+                yield json.loads(line)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {gold}: {error}") from error
+
+
+def _iter_urls(pages: Path, sandbox: Sandbox) -> Iterator[tuple[int, str]]:
+    start: int | None = 0
+    while start is not None:
+        listing = sandbox.run("storage.archive:list_responses", b"", path=str(pages.absolute()), start=start)
+        if isinstance(listing, TaskFailure) or (listing["error"] and not listing["responses"]):
+            raise InputError(f"cannot read {pages}: {listing.detail if isinstance(listing, TaskFailure) else listing['error']}")
+        for response in listing["responses"]:
+            yield response["offset"], response["url"]
+        start = listing["next"]
+
+
+def _score(name: str, scored: list[tuple[str, float, float]], generator: np.random.Generator) -> PageTypeScore:
+    ours = np.array([row[1] for row in scored])
+    means = ours[generator.integers(0, len(ours), (N_BOOTSTRAP, len(ours)))].mean(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return PageTypeScore(name, len(scored), float(ours.mean()), float(low), float(high), float(np.mean([row[2] for row in scored])))

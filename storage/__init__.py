@@ -1,0 +1,1 @@
+"""What is kept: the records, the SQLite store and the WARC archive."""

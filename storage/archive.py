@@ -1,0 +1,148 @@
+"""The archive: every fetched response as a WARC record, readable by anyone's tools (ISO 28500)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from warcio.archiveiterator import ArchiveIterator
+from warcio.exceptions import ArchiveLoadFailed
+from warcio.statusandheaders import StatusAndHeaders
+from warcio.warcwriter import WARCWriter
+
+from storage.errors import ArchiveError
+from storage.ids import content_hash
+
+MAX_BODY_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedResponse:
+    """A response read back from the archive; ``body`` has its content encoding undone."""
+
+    url: str
+    http_status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    archived_at: str
+
+    def header(self, name: str) -> str | None:
+        """The first header of that name."""
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
+
+class ArchiveWriter:
+    """Appends responses to one new WARC file; a record is safe on disk once ``sync`` returns."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._file = path.open("xb")
+        self._writer = WARCWriter(self._file, gzip=True)
+
+    def write(self, url: str, http_status: int, headers: Sequence[tuple[str, str]], body: bytes, archived_at: str) -> int:
+        """The offset of the record that now holds the response as it came over the wire."""
+        offset = self._file.tell()
+        head = StatusAndHeaders(f"{http_status} ", list(headers), protocol="HTTP/1.1")
+        record = self._writer.create_warc_record(
+            url, "response", payload=BytesIO(body), length=len(body), http_headers=head, warc_headers_dict={"WARC-Date": archived_at}
+        )
+        self._writer.write_record(record)
+        return offset
+
+    def sync(self) -> None:
+        """Returns when everything written so far would survive a power cut."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Syncs and closes; a file without a single record is removed."""
+        self.sync()
+        empty = self._file.tell() == 0
+        self._file.close()
+        if empty:
+            self.path.unlink()
+
+
+def read_response(path: Path, offset: int) -> ArchivedResponse:
+    """The response whose record starts at the offset. Parses foreign bytes: call it inside the sandbox.
+
+    Raises:
+        ArchiveError: no file, or no response record there.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            for record in ArchiveIterator(file):
+                return _response(record)
+    except (OSError, ArchiveLoadFailed, ValueError, EOFError) as error:
+        raise ArchiveError(f"cannot read the record at {path}:{offset}: {error}") from error
+    raise ArchiveError(f"no record at {path}:{offset}; was the archive moved or truncated?")
+
+
+def iter_responses(path: Path, start: int = 0) -> Iterator[tuple[int, ArchivedResponse | ArchiveError]]:
+    """Every HTTP response record with its offset. A damaged rest of the file ends with one ArchiveError."""
+    with path.open("rb") as file:
+        file.seek(start)
+        records = ArchiveIterator(file)
+        while True:
+            try:
+                record = next(records)
+                if record.rec_type != "response" or record.http_headers is None:
+                    continue
+                response = _response(record)
+                yield records.get_record_offset(), response  # in this order: asking for the offset reads the record away
+            except StopIteration:
+                return
+            except (OSError, ArchiveLoadFailed, ValueError, EOFError, AttributeError) as error:
+                yield file.tell(), ArchiveError(f"{path} cannot be read past its byte {file.tell()}: {error}")
+                return
+
+
+def list_responses(body: bytes, path: str, start: int = 0, limit: int = 200) -> dict[str, Any]:
+    """Sandbox task: what the next responses of a WARC file are, without their bodies.
+
+    Returns:
+        ``{"responses": [...], "next": offset or None, "error": text or None}``.
+    """
+    found: list[dict[str, Any]] = []
+    for offset, response in iter_responses(Path(path), start):
+        if isinstance(response, ArchiveError):
+            return {"responses": found, "next": None, "error": str(response)}
+        if len(found) == limit:
+            return {"responses": found, "next": offset, "error": None}
+        found.append(
+            {
+                "offset": offset,
+                "url": response.url,
+                "http_status": response.http_status,
+                "content_type": response.header("Content-Type"),
+                "content_hash": content_hash(response.body),
+                "archived_at": response.archived_at,
+                "n_bytes": len(response.body),
+            }
+        )
+    return {"responses": found, "next": None, "error": None}
+
+
+def _response(record: Any) -> ArchivedResponse:
+    if record.rec_type != "response" or record.http_headers is None:
+        raise ArchiveError(f"the record is a {record.rec_type}, not an HTTP response")
+    body = record.content_stream().read(MAX_BODY_BYTES + 1)
+    status = record.http_headers.get_statuscode()
+    return ArchivedResponse(
+        url=record.rec_headers.get_header("WARC-Target-URI") or "",
+        http_status=int(status) if status and status.isdigit() else 0,
+        headers=tuple((str(name), str(value)) for name, value in record.http_headers.headers),
+        body=body[:MAX_BODY_BYTES],
+        archived_at=_seconds(record.rec_headers.get_header("WARC-Date") or ""),
+    )
+
+
+def _seconds(warc_date: str) -> str:
+    # WARC 1.1 allows fractions of a second; our times have none, so that they sort as text.
+    return warc_date[:19] + "Z" if len(warc_date) >= 19 else warc_date

@@ -1,0 +1,374 @@
+"""The nouns of the engine, one frozen record per table row (``Account`` ↔ ``accounts``).
+
+``_at`` is a UTC time in ISO 8601 with seconds and a final ``Z``; ``_on`` a date ``YYYY-MM-DD``; units stand in names. Unknown is None, never 0.
+Keys (``…_id``) are hashes of natural keys (storage.ids), so storing a record twice leaves one row.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+# ---- the operator's book ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A company the operator sells to or might; its domain is its natural key."""
+
+    account_id: str
+    domain: str
+    account_name: str
+    customer_id: str | None
+    tenant_id: str | None
+    duns_number: str | None
+    partner_global_id: str | None
+    attributes: str | None  # JSON object: the columns of the import that we have no name for
+    observed_on: str
+
+
+@dataclass(frozen=True, slots=True)
+class Firmographics:
+    """What one source said of a company from a day on; a changed value is a new row."""
+
+    firmographics_id: str
+    account_id: str
+    source: str
+    observed_on: str
+    employees: int | None
+    annual_revenue_usd: float | None
+    industry: str | None
+    vertical: str | None
+    area: str | None
+    subsidiary: str | None
+    sales_territory: str | None
+    city: str | None
+    state: str | None
+    postal_code: str | None
+    country: str | None  # ISO 3166-1 alpha-2
+    founded_year: int | None
+    is_nonprofit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """A reseller; its users may see the accounts that transacted with it."""
+
+    partner_global_id: str
+    partner_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A licence or service an account holds for a span of time."""
+
+    subscription_id: str
+    account_id: str
+    partner_global_id: str | None
+    product: str
+    sku: str | None
+    seats: int | None
+    started_on: str
+    ends_on: str | None
+    status: str | None
+    agreement_id: str | None
+    license_program: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A purchase."""
+
+    transaction_id: str
+    account_id: str
+    partner_global_id: str | None
+    product: str
+    sku: str | None
+    amount_usd: float
+    transacted_on: str
+    is_end_of_support: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Opportunity:
+    """A deal and, once closed, its outcome: won or lost; before that it is open."""
+
+    opportunity_id: str
+    account_id: str
+    partner_global_id: str | None
+    product: str
+    created_on: str
+    closed_on: str | None
+    outcome: str
+    amount_usd: float | None
+
+
+# ---- collected -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DomainPing:
+    """One look at a domain: what DNS, TLS and the home page answered."""
+
+    ping_id: str
+    account_id: str
+    domain: str
+    pinged_at: str
+    state: str  # live, moved, parked, blocked_by_robots, error, dead
+    http_status: int | None
+    final_url: str | None
+    n_redirects: int | None
+    latency_ms: float | None
+    tls_issuer: str | None
+    tls_expires_on: str | None
+    addresses: str | None  # JSON arrays of what DNS says
+    nameservers: str | None
+    mail_exchangers: str | None
+    txt_records: str | None
+    server: str | None
+    generator: str | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TechnologyObservation:
+    """A technology seen at an account, from first to last sight."""
+
+    observation_id: str
+    account_id: str
+    technology: str
+    category: str
+    evidence: str
+    first_seen_on: str
+    last_seen_on: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A place where an account publishes: its feed, blog, newsroom, careers page or sitemap."""
+
+    source_id: str
+    account_id: str
+    kind: str  # feed, sitemap, blog, newsroom, careers
+    url: str
+    found_on: str  # the URL it was found on
+    first_seen_at: str
+    checked_at: str | None  # None until it was fetched
+    etag: str | None
+    last_modified: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One archived response. The archive holds its bytes; the same bytes from the same URL are one page."""
+
+    page_id: str
+    account_id: str | None  # None: archived from a site that is no account's (yet)
+    domain: str
+    url: str
+    kind: str  # home, listing, feed, sitemap, article, job, other
+    http_status: int
+    content_type: str | None
+    content_hash: str
+    warc_file: str
+    warc_offset: int
+    fetched_at: str
+    checked_at: str
+    published_hint: str | None  # the date its feed or sitemap gave it
+    etag: str | None
+    last_modified: str | None
+
+
+# ---- understood ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a page says: its title and main text."""
+
+    document_id: str
+    page_id: str
+    account_id: str | None
+    url: str
+    canonical_url: str | None
+    kind: str  # article, service, forum, listing, documentation, product, job, other
+    title: str | None
+    text: str
+    language: str | None
+    published_on: str | None
+    published_source: str | None  # feed, jsonld, meta, url, text
+    observed_at: str
+    extractor_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignalEvent:
+    """A dated happening at an account that may lead to a purchase, with the sentence that says so."""
+
+    event_id: str
+    account_id: str
+    document_id: str
+    event_type: str
+    subtype: str | None
+    polarity: int  # 1 for, -1 against the account's health
+    status: str  # planned, announced, completed, rumoured
+    role: str  # subject, other_party
+    stance: str  # buyer, seller
+    occurred_on: str
+    date_precision: str  # day, month, quarter, year
+    date_source: str  # text, publication, observation
+    observed_at: str
+    quote: str
+    quote_start: int  # character offsets in the document's text; -1 when the title is quoted
+    quote_end: int
+    confidence: float
+    extractor_version: str
+    duplicate_of: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What could not be done, kept so that nothing vanishes."""
+
+    failure_id: str
+    stage: str  # ping, crawl, ingest, extract, classify
+    subject: str  # the URL, page or file it is about
+    account_id: str | None
+    reason: str
+    detail: str
+    failed_at: str
+
+
+# ---- scored ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringRun:
+    """One scoring of the whole book as of a date."""
+
+    run_id: str
+    as_of: str
+    matrix: str
+    model_version: str
+    n_accounts: int
+    catalogue_hash: str
+    code_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class FitScore:
+    """How like the operator's best customers an account is, 0–100; None is not scored."""
+
+    run_id: str
+    account_id: str
+    product: str
+    score: float | None
+    contributions: str  # JSON array of {feature, value, points}; base and points add up to the score
+    model_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SignalScore:
+    """How strongly an account's recent events point to a purchase, 0–100; None is not looked at."""
+
+    run_id: str
+    account_id: str
+    product: str
+    score: float | None
+    contributions: str  # JSON array of {event_id, type, points}; points add up to the score
+    n_events: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterAssignment:
+    """Where an account stands in the matrix for a product."""
+
+    run_id: str
+    account_id: str
+    product: str
+    fit_band: str | None
+    signals_band: str | None
+    segment: str | None
+    cluster: str
+    potential_revenue_low_usd: float | None
+    potential_revenue_high_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """A fitted model, whole: what it was trained on and its parameters as JSON."""
+
+    model_id: str
+    kind: str  # fit, signals
+    product: str
+    trained_as_of: str
+    n_positive: int
+    n_other: int
+    data_hash: str
+    metrics: str
+    parameters: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRun:
+    """A report that was written."""
+
+    report_id: str
+    report: str
+    run_id: str
+    partner_global_id: str | None
+    file_format: str
+    n_rows: int
+    sha256: str
+
+
+Record = (
+    Account
+    | Firmographics
+    | Partner
+    | Subscription
+    | Transaction
+    | Opportunity
+    | DomainPing
+    | TechnologyObservation
+    | Source
+    | Page
+    | Document
+    | SignalEvent
+    | Failure
+    | ScoringRun
+    | FitScore
+    | SignalScore
+    | ClusterAssignment
+    | ModelVersion
+    | ReportRun
+)
+
+# Table and primary key of each record.
+TABLES: dict[type, tuple[str, tuple[str, ...]]] = {
+    Account: ("accounts", ("account_id",)),
+    Firmographics: ("firmographics", ("firmographics_id",)),
+    Partner: ("partners", ("partner_global_id",)),
+    Subscription: ("subscriptions", ("subscription_id",)),
+    Transaction: ("transactions", ("transaction_id",)),
+    Opportunity: ("opportunities", ("opportunity_id",)),
+    DomainPing: ("domain_pings", ("ping_id",)),
+    TechnologyObservation: ("technology_observations", ("observation_id",)),
+    Source: ("sources", ("source_id",)),
+    Page: ("pages", ("page_id",)),
+    Document: ("documents", ("document_id",)),
+    SignalEvent: ("signal_events", ("event_id",)),
+    Failure: ("failures", ("failure_id",)),
+    ScoringRun: ("scoring_runs", ("run_id",)),
+    FitScore: ("fit_scores", ("run_id", "account_id", "product")),
+    SignalScore: ("signal_scores", ("run_id", "account_id", "product")),
+    ClusterAssignment: ("cluster_assignments", ("run_id", "account_id", "product")),
+    ModelVersion: ("model_versions", ("model_id",)),
+    ReportRun: ("report_runs", ("report_id",)),
+}
+
+
+def as_row(record: Record) -> dict[str, Any]:
+    """The record as a table row."""
+    return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}

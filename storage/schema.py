@@ -1,0 +1,98 @@
+"""The store's tables, as numbered migrations that only ever grow (sqlite-utils runs each in one transaction)."""
+
+from __future__ import annotations
+
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("bellwether")
+
+
+@migrations()
+def m001_book_and_collection(db: Database) -> None:
+    db.executescript("""
+    CREATE TABLE accounts (
+        account_id TEXT PRIMARY KEY, domain TEXT NOT NULL UNIQUE, account_name TEXT NOT NULL, customer_id TEXT, tenant_id TEXT,
+        duns_number TEXT, partner_global_id TEXT, attributes TEXT, observed_on TEXT NOT NULL) STRICT;
+    CREATE INDEX accounts_customer_id ON accounts(customer_id);
+    CREATE TABLE firmographics (
+        firmographics_id TEXT PRIMARY KEY, account_id TEXT NOT NULL REFERENCES accounts, source TEXT NOT NULL, observed_on TEXT NOT NULL,
+        employees INTEGER, annual_revenue_usd REAL, industry TEXT, vertical TEXT, area TEXT, subsidiary TEXT, sales_territory TEXT,
+        city TEXT, state TEXT, postal_code TEXT, country TEXT, founded_year INTEGER, is_nonprofit INTEGER) STRICT;
+    CREATE INDEX firmographics_account ON firmographics(account_id, observed_on);
+    CREATE TABLE partners (partner_global_id TEXT PRIMARY KEY, partner_name TEXT NOT NULL) STRICT;
+    CREATE TABLE subscriptions (
+        subscription_id TEXT PRIMARY KEY, account_id TEXT NOT NULL REFERENCES accounts, partner_global_id TEXT, product TEXT NOT NULL,
+        sku TEXT, seats INTEGER, started_on TEXT NOT NULL, ends_on TEXT, status TEXT, agreement_id TEXT, license_program TEXT) STRICT;
+    CREATE INDEX subscriptions_account ON subscriptions(account_id);
+    CREATE TABLE transactions (
+        transaction_id TEXT PRIMARY KEY, account_id TEXT NOT NULL REFERENCES accounts, partner_global_id TEXT, product TEXT NOT NULL,
+        sku TEXT, amount_usd REAL NOT NULL, transacted_on TEXT NOT NULL, is_end_of_support INTEGER) STRICT;
+    CREATE INDEX transactions_account ON transactions(account_id, transacted_on);
+    CREATE TABLE opportunities (
+        opportunity_id TEXT PRIMARY KEY, account_id TEXT NOT NULL REFERENCES accounts, partner_global_id TEXT, product TEXT NOT NULL,
+        created_on TEXT NOT NULL, closed_on TEXT, outcome TEXT NOT NULL CHECK (outcome IN ('won','lost','open')), amount_usd REAL) STRICT;
+    CREATE INDEX opportunities_account ON opportunities(account_id, created_on);
+    CREATE TABLE domain_pings (
+        ping_id TEXT PRIMARY KEY, account_id TEXT NOT NULL REFERENCES accounts, domain TEXT NOT NULL, pinged_at TEXT NOT NULL,
+        state TEXT NOT NULL, http_status INTEGER, final_url TEXT, n_redirects INTEGER, latency_ms REAL, tls_issuer TEXT,
+        tls_expires_on TEXT, addresses TEXT, nameservers TEXT, mail_exchangers TEXT, txt_records TEXT, server TEXT, generator TEXT,
+        error TEXT) STRICT;
+    CREATE INDEX domain_pings_account ON domain_pings(account_id, pinged_at);
+    CREATE TABLE technology_observations (
+        observation_id TEXT PRIMARY KEY, account_id TEXT NOT NULL REFERENCES accounts, technology TEXT NOT NULL, category TEXT NOT NULL,
+        evidence TEXT NOT NULL, first_seen_on TEXT NOT NULL, last_seen_on TEXT NOT NULL) STRICT;
+    CREATE TABLE sources (
+        source_id TEXT PRIMARY KEY, account_id TEXT NOT NULL REFERENCES accounts, kind TEXT NOT NULL, url TEXT NOT NULL,
+        found_on TEXT NOT NULL, first_seen_at TEXT NOT NULL, checked_at TEXT, etag TEXT, last_modified TEXT) STRICT;
+    CREATE INDEX sources_account ON sources(account_id);
+    CREATE TABLE pages (
+        page_id TEXT PRIMARY KEY, account_id TEXT REFERENCES accounts, domain TEXT NOT NULL, url TEXT NOT NULL, kind TEXT NOT NULL,
+        http_status INTEGER NOT NULL, content_type TEXT, content_hash TEXT NOT NULL, warc_file TEXT NOT NULL, warc_offset INTEGER NOT NULL,
+        fetched_at TEXT NOT NULL, checked_at TEXT NOT NULL, published_hint TEXT, etag TEXT, last_modified TEXT) STRICT;
+    CREATE INDEX pages_url ON pages(url);
+    CREATE INDEX pages_account ON pages(account_id);
+    CREATE TABLE documents (
+        document_id TEXT PRIMARY KEY, page_id TEXT NOT NULL REFERENCES pages, account_id TEXT REFERENCES accounts, url TEXT NOT NULL,
+        canonical_url TEXT, kind TEXT NOT NULL, title TEXT, text TEXT NOT NULL, language TEXT, published_on TEXT, published_source TEXT,
+        observed_at TEXT NOT NULL, extractor_version TEXT NOT NULL) STRICT;
+    CREATE INDEX documents_page ON documents(page_id);
+    CREATE INDEX documents_account ON documents(account_id);
+    CREATE TABLE signal_events (
+        event_id TEXT PRIMARY KEY, account_id TEXT NOT NULL REFERENCES accounts, document_id TEXT NOT NULL REFERENCES documents,
+        event_type TEXT NOT NULL, subtype TEXT, polarity INTEGER NOT NULL, status TEXT NOT NULL, role TEXT NOT NULL, stance TEXT NOT NULL,
+        occurred_on TEXT NOT NULL, date_precision TEXT NOT NULL, date_source TEXT NOT NULL, observed_at TEXT NOT NULL, quote TEXT NOT NULL,
+        quote_start INTEGER NOT NULL, quote_end INTEGER NOT NULL, confidence REAL NOT NULL, extractor_version TEXT NOT NULL,
+        duplicate_of TEXT REFERENCES signal_events) STRICT;
+    CREATE INDEX signal_events_account ON signal_events(account_id, occurred_on);
+    CREATE INDEX signal_events_document ON signal_events(document_id);
+    CREATE TABLE failures (
+        failure_id TEXT PRIMARY KEY, stage TEXT NOT NULL, subject TEXT NOT NULL, account_id TEXT, reason TEXT NOT NULL,
+        detail TEXT NOT NULL, failed_at TEXT NOT NULL) STRICT;
+    CREATE INDEX failures_subject ON failures(subject);
+    """)
+
+
+@migrations()
+def m002_scores(db: Database) -> None:
+    db.executescript("""
+    CREATE TABLE scoring_runs (
+        run_id TEXT PRIMARY KEY, as_of TEXT NOT NULL, matrix TEXT NOT NULL, model_version TEXT NOT NULL, n_accounts INTEGER NOT NULL,
+        catalogue_hash TEXT NOT NULL, code_version TEXT NOT NULL) STRICT;
+    CREATE TABLE fit_scores (
+        run_id TEXT NOT NULL REFERENCES scoring_runs, account_id TEXT NOT NULL REFERENCES accounts, product TEXT NOT NULL, score REAL,
+        contributions TEXT NOT NULL, model_id TEXT, PRIMARY KEY (run_id, account_id, product)) STRICT;
+    CREATE TABLE signal_scores (
+        run_id TEXT NOT NULL REFERENCES scoring_runs, account_id TEXT NOT NULL REFERENCES accounts, product TEXT NOT NULL, score REAL,
+        contributions TEXT NOT NULL, n_events INTEGER NOT NULL, PRIMARY KEY (run_id, account_id, product)) STRICT;
+    CREATE TABLE cluster_assignments (
+        run_id TEXT NOT NULL REFERENCES scoring_runs, account_id TEXT NOT NULL REFERENCES accounts, product TEXT NOT NULL, fit_band TEXT,
+        signals_band TEXT, segment TEXT, cluster TEXT NOT NULL, potential_revenue_low_usd REAL, potential_revenue_high_usd REAL,
+        PRIMARY KEY (run_id, account_id, product)) STRICT;
+    CREATE TABLE model_versions (
+        model_id TEXT PRIMARY KEY, kind TEXT NOT NULL, product TEXT NOT NULL, trained_as_of TEXT NOT NULL, n_positive INTEGER NOT NULL,
+        n_other INTEGER NOT NULL, data_hash TEXT NOT NULL, metrics TEXT NOT NULL, parameters TEXT NOT NULL) STRICT;
+    CREATE TABLE report_runs (
+        report_id TEXT PRIMARY KEY, report TEXT NOT NULL, run_id TEXT NOT NULL REFERENCES scoring_runs, partner_global_id TEXT,
+        file_format TEXT NOT NULL, n_rows INTEGER NOT NULL, sha256 TEXT NOT NULL) STRICT;
+    CREATE TABLE blocked_domains (domain TEXT PRIMARY KEY, reason TEXT NOT NULL, blocked_on TEXT NOT NULL) STRICT;
+    """)

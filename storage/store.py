@@ -1,0 +1,171 @@
+"""The store: one SQLite file, many readers, one writer at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import sqlite_utils
+
+from storage.errors import StoreError, StoreLockedError, StoreMissingError, StoreVersionError
+from storage.records import TABLES, Record, as_row
+from storage.schema import migrations
+
+Row = dict[str, Any]
+BATCH = 1000
+
+
+class Store:
+    """An open store. Use ``open_reader``, ``open_writer`` or ``create_store``.
+
+    The writer holds an exclusive lock on ``<store>.lock`` for as long as it lives: SQLite before 3.51.3 can corrupt a WAL
+    database when two connections write or checkpoint at once, and a second job should say who is in its way.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, lock: int | None) -> None:
+        self.path = path
+        self._db = sqlite_utils.Database(connection)
+        self._lock = lock
+
+    def query(self, sql: str, parameters: Iterable[Any] | Mapping[str, Any] = ()) -> Iterator[Row]:
+        """Rows of a SELECT as dictionaries, one by one."""
+        cursor = self._db.conn.execute(sql, parameters if isinstance(parameters, Mapping) else tuple(parameters))
+        names = [column[0] for column in cursor.description]
+        for values in cursor:
+            yield dict(zip(names, values, strict=True))
+
+    def value(self, sql: str, parameters: Iterable[Any] | Mapping[str, Any] = ()) -> Any:
+        """The first column of the first row, or None."""
+        row = self._db.conn.execute(sql, parameters if isinstance(parameters, Mapping) else tuple(parameters)).fetchone()
+        return row[0] if row else None
+
+    def save(self, records: Iterable[Record]) -> None:
+        """Inserts the records, or replaces the rows that carry their keys. Records of several kinds may be mixed."""
+        by_table: dict[type, list[Row]] = {}
+        for record in records:
+            by_table.setdefault(type(record), []).append(as_row(record))
+        with self.transaction():
+            for kind in TABLES:  # parents before children
+                if kind in by_table:
+                    table, keys = TABLES[kind]
+                    self._db.table(table).upsert_all(by_table[kind], pk=keys if len(keys) > 1 else keys[0], batch_size=BATCH)
+
+    def execute(self, sql: str, parameters: Iterable[Any] | Mapping[str, Any] = ()) -> int:
+        """Runs one statement that changes rows; returns how many it changed."""
+        with self.transaction():
+            cursor = self._db.conn.execute(sql, parameters if isinstance(parameters, Mapping) else tuple(parameters))
+        return cursor.rowcount
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; may be nested."""
+        with self._db.atomic():
+            yield
+
+    def backup_to(self, path: Path) -> None:
+        """A consistent, compact copy of the store."""
+        self._db.conn.execute("VACUUM INTO ?", (str(path),))
+
+    def integrity(self) -> str:
+        """``ok``, or what SQLite found wrong."""
+        return str(self.value("PRAGMA integrity_check"))
+
+    def close(self) -> None:
+        """Closes the connection; a writer folds its write-ahead log back and lets go of its lock."""
+        if self._lock is not None:
+            self._db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._db.conn.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def create_store(path: Path) -> None:
+    """Makes an empty store, or brings an existing one up to date."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    open_writer(path, job="init", create=True).close()
+
+
+def open_writer(path: Path, job: str, create: bool = False) -> Store:
+    """The one writing connection, with all migrations applied.
+
+    Raises:
+        StoreMissingError: no store there.
+        StoreLockedError: another job writes; the message names it.
+        StoreVersionError: made by a newer version.
+    """
+    if not create:
+        _require(path)
+    lock = _take_lock(path, job)
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        store = Store(path, connection, lock)
+        _refuse_newer(store._db, path)
+        migrations.apply(store._db)
+    except sqlite3.DatabaseError as error:
+        os.close(lock)
+        raise StoreError(f"{path} is not a readable SQLite store: {error}; restore it from a backup") from error
+    except BaseException:
+        os.close(lock)
+        raise
+    return store
+
+
+def open_reader(path: Path) -> Store:
+    """A read-only connection; any number may be open beside the writer.
+
+    Raises:
+        StoreMissingError: no store there.
+        StoreVersionError: made by a newer version, or not yet brought up to date.
+    """
+    _require(path)
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+        store = Store(path, connection, None)
+        _refuse_newer(store._db, path)
+        if migrations.pending(store._db):
+            raise StoreVersionError(f"{path} was made by an older version; run `bellwether init` in its folder to bring it up to date")
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"{path} is not a readable SQLite store: {error}; restore it from a backup") from error
+    return store
+
+
+def _require(path: Path) -> None:
+    if not path.exists():
+        raise StoreMissingError(f"no store at {path}; make one with `bellwether init` or name another with --db")
+
+
+def _take_lock(path: Path, job: str) -> int:
+    lock_path = path.with_name(path.name + ".lock")
+    lock = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(lock, 200).decode(errors="replace").strip() or "another process"
+        os.close(lock)
+        raise StoreLockedError(f"{path} is being written by {holder}; wait for it to end, then try again") from None
+    os.ftruncate(lock, 0)
+    os.write(lock, f"`bellwether {job}` (process {os.getpid()})".encode())
+    return lock
+
+
+def _refuse_newer(db: sqlite_utils.Database, path: Path) -> None:
+    known = {migration.name for migration in migrations._migrations}
+    unknown = sorted({migration.name for migration in migrations.applied(db)} - known)
+    if unknown:
+        raise StoreVersionError(f"{path} was made by a newer version of bellwether (it has {', '.join(unknown)}); upgrade bellwether")
