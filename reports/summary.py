@@ -93,7 +93,8 @@ def _matrix_figure(store: Store, run_id: str, product_id: str, title: str) -> st
 
     grid = [[0] * len(SIGNAL_BANDS) for _ in BANDS]
     for row in store.query(
-        "SELECT fit_band, coalesce(signals_band, ?) AS signals, count(*) AS n FROM cluster_assignments WHERE run_id = ? AND product = ? AND fit_band IS NOT NULL GROUP BY 1, 2",
+        "SELECT fit_band, coalesce(signals_band, ?) AS signals, count(*) AS n FROM cluster_assignments"
+        " WHERE run_id = ? AND product = ? AND fit_band IS NOT NULL GROUP BY 1, 2",
         (NOT_SCORED, run_id, product_id),
     ):
         grid[BANDS.index(row["fit_band"])][SIGNAL_BANDS.index(row["signals"])] = row["n"]

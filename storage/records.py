@@ -180,6 +180,22 @@ class Page:
     last_modified: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class FrontierUrl:
+    """A page that was found and waits to be fetched; the crawl's memory, so that a killed crawl goes on where it stood."""
+
+    frontier_id: str
+    account_id: str
+    url: str
+    kind: str  # article, job
+    published_hint: str | None
+    found_on: str
+    found_at: str
+    state: str  # due, done, failed
+    tried_at: str | None
+    n_tries: int
+
+
 # ---- understood ------------------------------------------------------------------------------------------------------
 
 
@@ -334,6 +350,7 @@ Record = (
     | TechnologyObservation
     | Source
     | Page
+    | FrontierUrl
     | Document
     | SignalEvent
     | Failure
@@ -357,6 +374,7 @@ TABLES: dict[type, tuple[str, tuple[str, ...]]] = {
     TechnologyObservation: ("technology_observations", ("observation_id",)),
     Source: ("sources", ("source_id",)),
     Page: ("pages", ("page_id",)),
+    FrontierUrl: ("frontier_urls", ("frontier_id",)),
     Document: ("documents", ("document_id",)),
     SignalEvent: ("signal_events", ("event_id",)),
     Failure: ("failures", ("failure_id",)),

@@ -96,3 +96,13 @@ def m002_scores(db: Database) -> None:
         file_format TEXT NOT NULL, n_rows INTEGER NOT NULL, sha256 TEXT NOT NULL) STRICT;
     CREATE TABLE blocked_domains (domain TEXT PRIMARY KEY, reason TEXT NOT NULL, blocked_on TEXT NOT NULL) STRICT;
     """)
+
+
+@migrations()
+def m003_frontier(db: Database) -> None:
+    db.executescript("""
+    CREATE TABLE frontier_urls (
+        frontier_id TEXT PRIMARY KEY, account_id TEXT NOT NULL REFERENCES accounts, url TEXT NOT NULL, kind TEXT NOT NULL,
+        published_hint TEXT, found_on TEXT NOT NULL, found_at TEXT NOT NULL, state TEXT NOT NULL, tried_at TEXT, n_tries INTEGER NOT NULL) STRICT;
+    CREATE INDEX frontier_urls_due ON frontier_urls(state, account_id);
+    """)

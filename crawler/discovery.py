@@ -1,0 +1,241 @@
+"""Sandbox tasks: what a home page, a listing, a feed or a sitemap leads to.
+
+Each takes a body and its URL and returns plain JSON values; each runs in a worker with limits, because the bytes are a stranger's.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+from urllib.parse import unquote, urljoin, urlsplit
+
+import feedparser
+from lxml import etree, html
+
+from urls import canonical_url, registrable_domain, same_site
+
+MAX_LINKS = 200
+MAX_SITEMAP_URLS = 50_000
+MAX_URL_LENGTH = 500
+MAX_PATH_DEPTH = 8
+Link = dict[str, str]
+
+# What companies call these pages, in the languages our users' accounts publish in. Matched as whole words of path and link text.
+_SECTIONS = {
+    "newsroom": "news newsroom press media press-releases pressreleases announcements presse aktuelles nachrichten actualites actualités noticias prensa "
+    "noticias notizie stampa nieuws pers nyheter aktualnosci aktualności prasa imprensa novidades nyheder uutiset",
+    "blog": "blog blogs stories insights journal articles updates notes magazin magazine magazijn weblog diary field-notes engineering "
+    "histoires historias storie verhalen",
+    "careers": "careers career jobs job vacancies join-us work-with-us karriere stellen stellenangebote emplois carrieres "
+    "carrières recrutement empleo trabaja lavora vacatures werken jobb kariera praca carreiras vagas",
+}
+_WORDS = {kind: frozenset(words.split()) for kind, words in _SECTIONS.items()}
+_FEED_TYPES = ("application/rss+xml", "application/atom+xml", "application/feed+json")
+_NOT_AN_ARTICLE = re.compile(
+    r"/(?:tag|tags|category|categories|author|authors|page|search|login|cart|privacy|terms|contact|about|imprint|feed|wp-\w+)(?:/|$)|"
+    r"\.(?:pdf|jpe?g|png|gif|svg|webp|zip|mp4|mp3|css|js|ics|xml|rss)$",
+    re.IGNORECASE,
+)
+_PARKED = re.compile(
+    r"domain (?:name )?(?:is|may be) for sale|buy this domain|this domain (?:is|has been) (?:parked|registered)|domain parking|"
+    r"diese domain steht zum verkauf|ce nom de domaine est à vendre",
+    re.IGNORECASE,
+)
+_DOCTYPE = re.compile(rb"<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>", re.IGNORECASE | re.DOTALL)
+
+
+def discover_sources(body: bytes, url: str) -> dict[str, Any]:
+    """Where the company of a home page publishes.
+
+    Returns:
+        ``{"title", "generator", "is_parked", "sources": [{"kind", "url"}]}``; sources are on the page's own site.
+    """
+    page = _html(body)
+    if page is None:
+        return {"title": None, "generator": None, "is_parked": False, "sources": []}
+    title = " ".join((page.findtext(".//title") or "").split()) or None
+    generator = next((node.get("content") for node in page.iter("meta") if (node.get("name") or "").lower() == "generator"), None)
+    sources: dict[str, str] = {}
+    for node in page.iter("link"):
+        if "alternate" in (node.get("rel") or "").lower() and (node.get("type") or "").lower() in _FEED_TYPES and node.get("href"):
+            _add(sources, "feed", url, node.get("href"))
+    best: dict[str, int] = {}
+    for link in _links(page, url):
+        kind = section_of(link["url"], link["text"])
+        if kind and link["url"].rstrip("/") != url.rstrip("/") and best.get(kind, 0) < 3:
+            best[kind] = best.get(kind, 0) + 1
+            _add(sources, kind, url, link["url"])
+    text = " ".join(page.text_content().split())[:3000]
+    return {
+        "title": title,
+        "generator": generator,
+        "is_parked": bool(_PARKED.search(f"{title} {text}")) and len(text) < 2500,
+        "sources": [{"kind": kind, "url": where} for where, kind in sources.items()],
+    }
+
+
+def discover_links(body: bytes, url: str, kind: str) -> dict[str, Any]:
+    """What a blog, newsroom or careers listing leads to.
+
+    Returns:
+        ``{"links": [{"url", "text"}], "next": URL of the next listing page or None}``.
+    """
+    page = _html(body)
+    if page is None:
+        return {"links": [], "next": None}
+    base = urlsplit(url).path.rstrip("/")
+    base = re.sub(r"/(?:page/\d+|index\.\w+)$", "", base)
+    found: dict[str, Link] = {}
+    for link in _links(page, url):
+        path = urlsplit(link["url"]).path
+        beneath = path.startswith(base + "/") and len(path.rstrip("/")) > len(base) + 1
+        wanted = beneath or (kind != "careers" and is_dated_path(path))
+        if wanted and is_fetchable(link["url"]) and not _NOT_AN_ARTICLE.search(path):
+            found.setdefault(link["url"], link)
+    following = page.xpath("//a[contains(concat(' ', @rel, ' '), ' next ')]/@href | //link[@rel='next']/@href")
+    target = _absolute(url, following[0]) if following else None
+    return {"links": list(found.values())[:MAX_LINKS], "next": target if target and target != canonical_url(url) else None}
+
+
+def parse_feed(body: bytes, url: str) -> list[dict[str, str | None]]:
+    """Entries of an RSS or Atom feed: ``{"url", "title", "published"}`` with an ISO date or None."""
+    parsed = feedparser.parse(_DOCTYPE.sub(b"", body))  # entity declarations live in the DOCTYPE; without it none can blow up
+    entries = []
+    for entry in parsed.entries[:1000]:
+        target = _absolute(url, entry.get("link") or "")
+        moment = entry.get("published_parsed") or entry.get("updated_parsed")
+        if target and same_site(target, urlsplit(url).hostname or "") and is_fetchable(target):
+            published = time.strftime("%Y-%m-%d", moment) if moment else None
+            entries.append({"url": target, "title": entry.get("title"), "published": published})
+    if not entries and parsed.bozo:
+        raise ValueError(f"no feed: {parsed.get('bozo_exception')}")
+    return entries
+
+
+def parse_sitemap(body: bytes, url: str, since: str) -> dict[str, Any]:
+    """What a sitemap lists that may be an article.
+
+    Args:
+        since: pages last changed before this ISO date are left out.
+
+    Returns:
+        ``{"pages": [{"url", "modified"}], "sitemaps": [URL]}``, the newest pages first.
+    """
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True, huge_tree=False)
+    root = etree.fromstring(_DOCTYPE.sub(b"", body), parser)
+    if root is None:
+        raise ValueError("no sitemap: not XML")
+    pages: list[dict[str, str | None]] = []
+    sitemaps: list[str] = []
+    for node in list(root)[:MAX_SITEMAP_URLS]:
+        if not isinstance(node.tag, str):
+            continue
+        values = {etree.QName(child).localname: (child.text or "").strip() for child in node if isinstance(child.tag, str)}
+        target = _absolute(url, values.get("loc", ""))
+        if not target or not same_site(target, urlsplit(url).hostname or ""):
+            continue
+        modified = values.get("lastmod", "")[:10] or None
+        if etree.QName(node).localname == "sitemap":
+            sitemaps.append(target)
+        elif _may_be_article(target) and (modified is None or modified >= since):
+            pages.append({"url": target, "modified": modified})
+    pages.sort(key=lambda page: page["modified"] or "", reverse=True)
+    return {"pages": pages[:2000], "sitemaps": sitemaps[:50]}
+
+
+def section_of(url: str, text: str = "") -> str | None:
+    """Which kind of section a link leads to, by the words of its path and text.
+
+    >>> section_of("https://a.test/company/newsroom/"), section_of("https://a.test/x", "Karriere"), section_of("https://a.test/products")
+    ('newsroom', 'careers', None)
+    """
+    segments = [part for part in unquote(urlsplit(url).path).lower().strip("/").split("/") if part]
+    if len(segments) > 3:
+        return None
+    last = segments[-1] if segments else ""
+    label = "-".join(text.lower().split())
+    host = (urlsplit(url).hostname or "").split(".")[0]
+    for kind, words in _WORDS.items():
+        if last in words or label in words or (not segments and host in words):
+            return kind
+    return None
+
+
+def is_dated_path(path: str) -> bool:
+    """Whether a path carries a year and month, as many blogs' articles do.
+
+    >>> is_dated_path("/2026/03/new-plant"), is_dated_path("/products/2026")
+    (True, False)
+    """
+    return re.search(r"/20[0-3]\d/(?:0?[1-9]|1[0-2])/[^/]{4,}", path) is not None
+
+
+def is_fetchable(url: str) -> bool:
+    """Whether a URL looks like a page rather than the bottom of a crawler trap.
+
+    >>> is_fetchable("https://a.test/news/x"), is_fetchable("https://a.test/a/b/a/b/a/b/a/b"), is_fetchable("https://a.test/cal?month=3")
+    (True, False, False)
+    """
+    if len(url) > MAX_URL_LENGTH:
+        return False
+    parts = urlsplit(url)
+    segments = [part for part in parts.path.split("/") if part]
+    if len(segments) > MAX_PATH_DEPTH or any(segments.count(part) > 2 for part in segments):
+        return False
+    return not re.search(
+        r"(?:^|[?&])(?:month|year|day|date|week|calendar|sort|order|replytocom|session\w*)=", "?" + parts.query, re.IGNORECASE
+    )
+
+
+def _may_be_article(url: str) -> bool:
+    segments = urlsplit(url).path.lower().strip("/").split("/")
+    named = len(segments) > 1 and any(part in _WORDS["newsroom"] or part in _WORDS["blog"] for part in segments[:-1])
+    return (named or is_dated_path(urlsplit(url).path)) and is_fetchable(url) and not _NOT_AN_ARTICLE.search(urlsplit(url).path)
+
+
+def _html(body: bytes) -> html.HtmlElement | None:
+    try:
+        return html.document_fromstring(body, parser=html.HTMLParser(encoding=_declared_encoding(body), recover=True))
+    except (etree.ParserError, etree.XMLSyntaxError, ValueError):
+        return None
+
+
+def _declared_encoding(body: bytes) -> str:
+    try:
+        body.decode("utf-8")
+        return "utf-8"
+    except UnicodeDecodeError:
+        return "windows-1252"
+
+
+def _links(page: html.HtmlElement, url: str) -> list[Link]:
+    """Links within the site, in page order, one per URL; the longest text wins."""
+    site = registrable_domain(urlsplit(url).hostname or "")
+    found: dict[str, Link] = {}
+    for node in page.iter("a"):
+        target = _absolute(url, node.get("href") or "")
+        if not target or site is None or not same_site(target, site):
+            continue
+        text = " ".join(node.text_content().split())[:200]
+        if target not in found or len(text) > len(found[target]["text"]):
+            found[target] = {"url": target, "text": text}
+        if len(found) > 5 * MAX_LINKS:
+            break
+    return list(found.values())
+
+
+def _absolute(base: str, target: str) -> str | None:
+    try:
+        joined = urljoin(base, target.strip())
+        if not target.strip() or urlsplit(joined).scheme not in ("http", "https") or not urlsplit(joined).hostname:
+            return None
+        return canonical_url(joined)
+    except ValueError:
+        return None
+
+
+def _add(sources: dict[str, str], kind: str, base: str, target: str | None) -> None:
+    absolute = _absolute(base, target or "")
+    if absolute and is_fetchable(absolute):
+        sources.setdefault(absolute, kind)

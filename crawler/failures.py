@@ -1,0 +1,51 @@
+"""From whatever ended a request to the reason on its Failure row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from scrapy.exceptions import (
+    CannotResolveHostError,
+    DownloadCancelledError,
+    DownloadConnectionRefusedError,
+    DownloadFailedError,
+    DownloadTimeoutError,
+    IgnoreRequest,
+    ResponseDataLossError,
+    UnsupportedURLSchemeError,
+)
+from scrapy.spidermiddlewares.httperror import HttpError
+
+from crawler.robots import RobotsDisallowedError
+
+_REASONS: list[tuple[type[BaseException], str]] = [
+    (RobotsDisallowedError, "robots"),
+    (CannotResolveHostError, "dns"),
+    (DownloadTimeoutError, "timeout"),
+    (DownloadConnectionRefusedError, "connection_refused"),
+    (DownloadCancelledError, "too_large"),
+    (ResponseDataLossError, "connection_lost"),
+    (UnsupportedURLSchemeError, "scheme"),
+    (DownloadFailedError, "connection_lost"),
+]
+
+
+def failure_of(error: BaseException, url: str, denied: Mapping[str, str]) -> tuple[str, str]:
+    """``(reason, detail)`` of a request that brought no page.
+
+    Args:
+        denied: host → refusal, as the guarded resolver noted it.
+    """
+    if isinstance(error, HttpError):
+        return f"http_{error.response.status}", f"answered {error.response.status}"
+    host = urlsplit(url).hostname or ""
+    if isinstance(error, CannotResolveHostError) and host in denied:
+        return "address_denied", denied[host]
+    detail = str(error) or type(error).__name__
+    for kind, reason in _REASONS:
+        if isinstance(error, kind):
+            return reason, detail
+    if isinstance(error, IgnoreRequest):
+        return ("too_large" if "MAXSIZE" in detail else "redirects"), detail
+    return "error", f"{type(error).__name__}: {detail}"

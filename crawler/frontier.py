@@ -1,0 +1,64 @@
+"""The pages that wait to be fetched."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import date, timedelta
+
+from crawler.config import CrawlConfig
+from storage.ids import content_key
+from storage.records import FrontierUrl, Record
+from storage.store import Row, Store
+from urls import canonical_url
+
+MAX_TRIES = 3
+
+
+class Frontier:
+    """Pages of accounts that were found; each URL once per account, with what became of it."""
+
+    def __init__(self, store: Store, config: CrawlConfig) -> None:
+        self._store = store
+        self._config = config
+        self._oldest = (date.fromisoformat(config.now()[:10]) - timedelta(days=config.article_max_age_days)).isoformat()
+        self._seen: set[str] = set()
+
+    @property
+    def oldest(self) -> str:
+        """Articles published before this date are not looked for."""
+        return self._oldest
+
+    def found(self, account_id: str, url: str, kind: str, published: str | None, found_on: str) -> list[Record]:
+        """The record of a page nobody has found before; nothing for a known or too old one.
+
+        A date that a feed gives later completes a page that a listing found first.
+        """
+        if published is not None and published < self._oldest:
+            return []
+        url = canonical_url(url)
+        frontier_id = content_key("frontier", account_id, url)
+        if frontier_id in self._seen:
+            return []
+        self._seen.add(frontier_id)
+        if self._store.value("SELECT 1 FROM frontier_urls WHERE frontier_id = ?", (frontier_id,)):
+            return []
+        return [FrontierUrl(frontier_id, account_id, url, kind, published, found_on, self._config.now(), "due", None, 0)]
+
+    def due(self, accounts: set[str]) -> list[FrontierUrl]:
+        """What to fetch now: per account the newest first and no more than the configuration allows."""
+        rows = self._store.query(
+            "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY account_id, kind ORDER BY coalesce(published_hint, '') DESC, url) AS place"
+            " FROM frontier_urls WHERE state = 'due') WHERE place <= ? ORDER BY place, account_id, kind",
+            (self._config.max_articles_per_account,),
+        )
+        return [_record(row) for row in rows if row["account_id"] in accounts]
+
+    def tried(self, page: FrontierUrl, fetched: bool, final: bool = False) -> FrontierUrl:
+        """The page's record after an attempt; three failures, or a final one, end it."""
+        n_tries = page.n_tries + 1
+        state = "done" if fetched else "failed" if final or n_tries >= MAX_TRIES else "due"
+        return dataclasses.replace(page, state=state, tried_at=self._config.now(), n_tries=n_tries)
+
+
+def _record(row: Row) -> FrontierUrl:
+    return FrontierUrl(**{field.name: row[field.name] for field in dataclasses.fields(FrontierUrl)})

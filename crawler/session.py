@@ -1,0 +1,190 @@
+"""What one run of a spider holds open: the writing connection, the WARC file, the sandbox – and the order in which they are used.
+
+A row may only point to a record that is on disk. So rows wait in memory until the archive is synced, and are then written in one
+transaction: a crawl killed at any moment leaves at worst some archived bytes that nothing points to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from scrapy import Spider
+from scrapy import signals as scrapy_signals
+from scrapy.crawler import Crawler
+from scrapy.http import Response
+from twisted.internet.task import LoopingCall
+from twisted.python.failure import Failure as TwistedFailure
+
+from crawler.config import CrawlConfig
+from crawler.failures import failure_of
+from crawler.resolver import denied_hosts
+from crawler.wire import WireResponse
+from sandbox import Sandbox, TaskFailure
+from storage.archive import ArchiveWriter
+from storage.clock import utc_text
+from storage.ids import content_hash, content_key
+from storage.records import Failure, Page, Record
+from storage.store import Row, Store, open_writer
+from urls import host_of
+
+FLUSH_EVERY = 50
+FLUSH_INTERVAL_S = 2.0
+PARSE_TIMEOUT_S = 10.0
+PARSE_MEMORY_MIB = 768
+Progress = Callable[[int, int], None]
+
+
+class CrawlSession:
+    """Scrapy extension; spiders reach it as ``self.session``."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        self.config: CrawlConfig = crawler.settings["BELLWETHER_CRAWL"]
+        self.crawler = crawler
+        self.counts: Counter[str] = Counter()
+        self.store: Store = open_writer(self.config.db_path, job=f"crawl {crawler.spidercls.name}")
+        self.sandbox = Sandbox(2, PARSE_MEMORY_MIB, PARSE_TIMEOUT_S)
+        self._archive = ArchiveWriter(_new_warc(self.config.archive_dir, crawler.spidercls.name, self.config.now()))
+        self._waiting: list[Record] = []
+        self._new_pages: set[str] = set()
+        self._flusher = LoopingCall(self.flush)
+        self._on_progress: Progress = crawler.settings["BELLWETHER_PROGRESS"] or (lambda done, total: None)
+        self._n_done, self._n_planned = 0, 0
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> CrawlSession:
+        session = cls(crawler)
+        assert isinstance(crawler.spider, Spider)
+        crawler.spider.session = session  # type: ignore[attr-defined]
+        crawler.signals.connect(session.spider_opened, scrapy_signals.spider_opened)
+        crawler.signals.connect(session.spider_closed, scrapy_signals.spider_closed)
+        return session
+
+    def spider_opened(self) -> None:
+        """From here on what was collected is written at least every two seconds."""
+        self._flusher.start(FLUSH_INTERVAL_S, now=False)
+
+    def spider_closed(self) -> None:
+        """Writes what is left and lets go of everything."""
+        if self._flusher.running:
+            self._flusher.stop()
+        try:
+            self.flush()
+        finally:
+            self._archive.close()
+            self.sandbox.close()
+            self.store.close()
+
+    # ---- what there is to do -------------------------------------------------------------------------------------
+
+    def accounts(self) -> list[Row]:
+        """The accounts of this shard that nobody asked us to leave alone, by domain."""
+        part, parts = self.config.shard
+        rows = self.store.query(
+            "SELECT account_id, domain, account_name FROM accounts WHERE domain NOT IN (SELECT domain FROM blocked_domains) ORDER BY domain"
+        )
+        return [row for row in rows if int(content_key("shard", row["domain"]), 16) % parts == part - 1]
+
+    def stale_before(self) -> str:
+        """What was looked at before this time is due again."""
+        now = datetime.fromisoformat(self.config.now())
+        return utc_text(now - timedelta(hours=self.config.revisit_hours))
+
+    def plan(self, n: int) -> None:
+        """Announces how many steps there are, for the progress bar."""
+        self._n_planned += n
+        self._on_progress(self._n_done, self._n_planned)
+
+    def step(self) -> None:
+        """One planned step is over, well or not."""
+        self._n_done += 1
+        self._on_progress(self._n_done, self._n_planned)
+
+    # ---- what was brought home -----------------------------------------------------------------------------------
+
+    def keep(self, *records: Record) -> None:
+        """Takes records to be written with the next batch."""
+        self._waiting.extend(records)
+        if len(self._waiting) >= FLUSH_EVERY:
+            self.flush()
+
+    def keep_page(self, response: Response, account_id: str, kind: str, published_hint: str | None = None) -> str:
+        """Archives a response, unless the same bytes from the same URL are archived already; its page_id."""
+        wire: WireResponse = response.meta["wire"]
+        now = self.config.now()
+        body_hash = content_hash(response.body)
+        page_id = content_key("page", response.url, body_hash)
+        self.counts["pages"] += 1
+        if page_id in self._new_pages:
+            return page_id
+        if self.store.value("SELECT 1 FROM pages WHERE page_id = ?", (page_id,)):
+            self.store.execute("UPDATE pages SET checked_at = ? WHERE page_id = ?", (now, page_id))
+            return page_id
+        self._new_pages.add(page_id)
+        self.counts["new_pages"] += 1
+        offset = self._archive.write(response.url, wire.http_status, wire.headers, wire.body, now)
+        self.keep(
+            Page(
+                page_id=page_id,
+                account_id=account_id,
+                domain=host_of(response.url),
+                url=response.url,
+                kind=kind,
+                http_status=response.status,
+                content_type=_header(response, "Content-Type"),
+                content_hash=body_hash,
+                warc_file=self._archive.path.name,
+                warc_offset=offset,
+                fetched_at=now,
+                checked_at=now,
+                published_hint=published_hint,
+                etag=_header(response, "ETag"),
+                last_modified=_header(response, "Last-Modified"),
+            )
+        )
+        return page_id
+
+    def fail(self, stage: str, url: str, account_id: str, reason: str, detail: str) -> None:
+        """Records what could not be done; the same failure of the same URL stays one row."""
+        self.counts[f"failed_{reason}"] += 1
+        failure_id = content_key("failure", stage, url, reason)
+        self.keep(Failure(failure_id, stage, url, account_id, reason, detail[:300], self.config.now()))
+
+    def fail_with(self, stage: str, url: str, account_id: str, failure: TwistedFailure) -> str:
+        """Records what the downloader could not do; returns the reason."""
+        assert failure.value is not None
+        reason, detail = failure_of(failure.value, url, denied_hosts())
+        self.fail(stage, url, account_id, reason, detail)
+        return reason
+
+    async def parse(self, task: str, response: Response, account_id: str, **options: Any) -> Any | None:
+        """Runs a task of ``crawler.discovery`` on the body in the sandbox; None, and a Failure, when it cannot be parsed."""
+        result = await asyncio.wrap_future(self.sandbox.submit(f"crawler.discovery:{task}", response.body, url=response.url, **options))
+        if isinstance(result, TaskFailure):
+            self.fail("crawl", response.url, account_id, f"parse_{result.reason}", result.detail)
+            return None
+        return result
+
+    def flush(self) -> None:
+        """Makes everything taken so far durable: first the archive, then the rows."""
+        if self._waiting:
+            self._archive.sync()
+            waiting, self._waiting = self._waiting, []
+            self.store.save(waiting)
+            self._new_pages.clear()
+
+
+def _new_warc(folder: Path, kind: str, now: str) -> Path:
+    stamp = now.replace("-", "").replace(":", "")
+    return folder / f"crawl-{kind}-{stamp}-{time.time_ns():x}-{os.getpid()}.warc.gz"
+
+
+def _header(response: Response, name: str) -> str | None:
+    value = response.headers.get(name)
+    return value.decode("latin-1") if value else None

@@ -1,0 +1,55 @@
+"""Scrapy's settings, made from our configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crawler.config import AGENT_NAME, CrawlConfig
+
+
+def crawl_settings(config: CrawlConfig) -> dict[str, Any]:
+    """The settings of every spider here. ``BELLWETHER_CRAWL`` carries our own configuration to our own parts.
+
+    Raises:
+        ConfigError: the crawl could leave this machine, and nobody would know whom to ask about it.
+    """
+    config.require_contact()
+    return {
+        "BOT_NAME": "bellwether",
+        "BELLWETHER_CRAWL": config,
+        "SPIDER_MODULES": ["crawler.spiders"],
+        "USER_AGENT": config.user_agent,
+        "ROBOTSTXT_USER_AGENT": AGENT_NAME,
+        "TWISTED_REACTOR": "twisted.internet.asyncioreactor.AsyncioSelectorReactor",
+        "TWISTED_DNS_RESOLVER": "crawler.resolver.GuardedResolver",
+        # Nothing but HTTP, no open ports of its own, no proxy that the environment names: each would lead around the guard.
+        "DOWNLOAD_HANDLERS": {"file": None, "data": None, "ftp": None, "s3": None},
+        "REMOTE_CONTROL_ENABLED": False,
+        "TELNETCONSOLE_ENABLED": False,
+        "HTTPPROXY_ENABLED": False,
+        "REFERER_ENABLED": False,
+        "COOKIES_ENABLED": False,
+        # Manners: one request at a time per site, with a pause.
+        "CONCURRENT_REQUESTS": config.n_concurrent,
+        "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
+        "DOWNLOAD_DELAY": config.delay_s,
+        "DOWNLOAD_TIMEOUT": config.timeout_s,
+        "DOWNLOAD_MAXSIZE": config.max_bytes,
+        "DOWNLOAD_WARNSIZE": 0,
+        "REDIRECT_MAX_TIMES": 5,
+        "RETRY_TIMES": 1,
+        "ROBOTSTXT_OBEY": False,  # crawler.robots obeys, to the letter; Scrapy's own fetches when robots.txt answers 5xx
+        "DOWNLOADER_MIDDLEWARES": {
+            "crawler.robots.RobotsMiddleware": 100,
+            "crawler.wire.WireMiddleware": 950,  # innermost: sees the body as it came, before it is unpacked
+        },
+        "DEFAULT_REQUEST_HEADERS": {
+            "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+            "Accept-Language": "en",
+            "Accept-Encoding": "gzip, deflate",  # what any WARC reader can undo
+        },
+        "EXTENSIONS": {"crawler.session.CrawlSession": 0},
+        "CONCURRENT_ITEMS": 1,
+        "LOG_LEVEL": "ERROR",
+        "LOGSTATS_INTERVAL": 0,
+    }

@@ -1,0 +1,1 @@
+"""The spiders: ``domains`` pings, ``feeds`` finds pages, ``articles`` fetches them."""

@@ -1,0 +1,49 @@
+"""``crawl articles``: fetches the articles and job ads that wait on the frontier."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from scrapy import Request
+from scrapy.http import Response
+from twisted.python.failure import Failure as TwistedFailure
+
+from crawler.frontier import Frontier
+from crawler.spiders.base import SessionSpider
+from storage.records import FrontierUrl
+from urls import same_site
+
+
+class ArticlesSpider(SessionSpider):
+    """Takes the newest pages of every account in turn, so that a crawl cut short has served all alike."""
+
+    name = "articles"
+
+    async def start(self) -> AsyncIterator[Request]:
+        """One request per due page."""
+        self.frontier = Frontier(self.session.store, self.session.config)
+        domains = {account["account_id"]: account["domain"] for account in self.session.accounts()}
+        due = self.frontier.due(set(domains))
+        self.session.plan(len(due))
+        for page in due:
+            arguments = {"page": page, "domain": domains[page.account_id]}
+            yield Request(page.url, self.parse_page, errback=self.no_page, dont_filter=True, cb_kwargs=arguments)
+
+    def parse_page(self, response: Response, page: FrontierUrl, domain: str) -> Any:
+        """Archives the page, if the site still is the account's."""
+        if same_site(response.url, domain):
+            self.session.keep_page(response, page.account_id, page.kind, page.published_hint)
+            self.session.keep(self.frontier.tried(page, fetched=True))
+        else:
+            self.session.fail("crawl", page.url, page.account_id, "left_site", f"redirects to {response.url}")
+            self.session.keep(self.frontier.tried(page, fetched=False, final=True))
+        self.session.step()
+
+    def no_page(self, failure: TwistedFailure) -> Any:
+        """Records why, and whether it is worth another try some day."""
+        request: Request = failure.request  # type: ignore[attr-defined]
+        page: FrontierUrl = request.cb_kwargs["page"]
+        reason = self.session.fail_with("crawl", page.url, page.account_id, failure)
+        self.session.keep(self.frontier.tried(page, fetched=False, final=reason in ("robots", "http_404", "http_410", "too_large")))
+        self.session.step()

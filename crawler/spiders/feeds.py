@@ -1,0 +1,117 @@
+"""``crawl feeds``: visits the sources that are due and puts the pages they lead to on the frontier."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from scrapy import Request
+from scrapy.http import Response
+from scrapy.spidermiddlewares.httperror import HttpError
+from twisted.python.failure import Failure as TwistedFailure
+
+from crawler.frontier import Frontier
+from crawler.spiders.base import SessionSpider
+from crawler.spiders.domains import CONVENTION
+from storage.records import Source
+from urls import same_site
+
+MAX_LISTING_PAGES = 5
+MAX_CHILD_SITEMAPS = 5
+# A feed dates its entries, so it is read before the sitemap and the listings that name the same pages without dates.
+_ORDER = {"feed": 0, "sitemap": 1, "newsroom": 2, "blog": 3, "careers": 4}
+
+
+class FeedsSpider(SessionSpider):
+    """Reads feeds, sitemaps and the first pages of listings; fetches a feed again only if it changed."""
+
+    name = "feeds"
+    custom_settings = {"HTTPERROR_ALLOWED_CODES": [304]}  # noqa: RUF012 (Scrapy's name and kind)
+
+    async def start(self) -> AsyncIterator[Request]:
+        """One request per due source."""
+        self.frontier = Frontier(self.session.store, self.session.config)
+        accounts = {account["account_id"]: account for account in self.session.accounts()}
+        rows = self.session.store.query(
+            "SELECT * FROM sources WHERE coalesce(checked_at, '') <= ? ORDER BY source_id", (self.session.stale_before(),)
+        )
+        due = [Source(**row) for row in rows if row["account_id"] in accounts]
+        due.sort(key=lambda source: (_ORDER.get(source.kind, 9), source.source_id))
+        self.session.plan(len(due))
+        for source in due:
+            yield self._request(source, source.url, accounts[source.account_id]["domain"])
+
+    def _request(self, source: Source, url: str, domain: str, depth: int = 0) -> Request:
+        conditional = {"If-None-Match": source.etag, "If-Modified-Since": source.last_modified} if url == source.url else {}
+        return Request(
+            url,
+            self.parse_source,
+            errback=self.no_source,
+            headers={name: value for name, value in conditional.items() if value},
+            dont_filter=True,
+            priority=-_ORDER.get(source.kind, 9),
+            cb_kwargs={"source": source, "domain": domain, "depth": depth},
+        )
+
+    async def parse_source(self, response: Response, source: Source, domain: str, depth: int) -> Any:
+        """Whatever a source leads to."""
+        session = self.session
+        if depth == 0:
+            self._checked(source, response)
+            session.step()
+        if response.status == 304:
+            return
+        if not same_site(response.url, domain):
+            session.fail("crawl", source.url, source.account_id, "left_site", f"redirects to {response.url}")
+            return
+        page_kind = source.kind if source.kind in ("feed", "sitemap") else "listing"
+        session.keep_page(response, source.account_id, page_kind)
+        if source.kind == "feed":
+            entries = await session.parse("parse_feed", response, source.account_id) or []
+            self._found(source, ((entry["url"], entry["published"]) for entry in entries))
+        elif source.kind == "sitemap":
+            sitemap = await session.parse("parse_sitemap", response, source.account_id, since=self.frontier.oldest) or {}
+            # lastmod says when a page changed, not when it was published, so it is no hint of the date.
+            self._found(source, ((page["url"], None) for page in sitemap.get("pages", [])))
+            if depth == 0:
+                for url in sitemap.get("sitemaps", [])[:MAX_CHILD_SITEMAPS]:
+                    yield self._request(source, url, domain, depth=1)
+        else:
+            listing = await session.parse("discover_links", response, source.account_id, kind=source.kind) or {}
+            n_new = self._found(source, ((link["url"], None) for link in listing.get("links", [])))
+            following = listing.get("next")
+            if n_new and following and depth + 1 < MAX_LISTING_PAGES and same_site(following, domain):
+                yield self._request(source, following, domain, depth + 1)
+
+    async def no_source(self, failure: TwistedFailure) -> Any:
+        """A source that gave nothing; one that was only guessed is no failure."""
+        request: Request = failure.request  # type: ignore[attr-defined]
+        source: Source = request.cb_kwargs["source"]
+        is_guess = source.found_on == CONVENTION and isinstance(failure.value, HttpError)
+        if not is_guess:
+            self.session.fail_with("crawl", request.url, source.account_id, failure)
+        if request.cb_kwargs["depth"] == 0:
+            self._checked(source, None)
+            self.session.step()
+
+    def _checked(self, source: Source, response: Response | None) -> None:
+        etag, modified = source.etag, source.last_modified
+        if response is not None and response.status == 200:
+            etag, modified = _text(response, "ETag"), _text(response, "Last-Modified")
+        self.session.keep(dataclasses.replace(source, checked_at=self.session.config.now(), etag=etag, last_modified=modified))
+
+    def _found(self, source: Source, pages: Iterator[tuple[str, str | None]]) -> int:
+        kind = "job" if source.kind == "careers" else "article"
+        n_new = 0
+        for url, published in pages:
+            records = self.frontier.found(source.account_id, url, kind, published, source.url)
+            self.session.keep(*records)
+            n_new += len(records)
+        self.session.counts["found"] += n_new
+        return n_new
+
+
+def _text(response: Response, name: str) -> str | None:
+    value = response.headers.get(name)
+    return value.decode("latin-1") if value else None
