@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL, crypto
 from twisted.internet import defer, reactor, task
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IOpenSSLContextFactory
 from twisted.names import common, dns, error, server
 from twisted.web.http import Request
@@ -176,13 +177,23 @@ def serve(port_file: Path) -> None:
     names = server.DNSServerFactory(clients=[WorldNames(companies, quirks)])
     http = reactor.listenTCP(0, site, interface=HOST)
     https = reactor.listenSSL(0, site, _CertificatePerSite(secure), interface=HOST)
-    datagrams = reactor.listenUDP(0, dns.DNSDatagramProtocol(names), interface=HOST)
-    reactor.listenTCP(datagrams.getHost().port, names, interface=HOST)  # long answers are asked for again over TCP
-    ports = {"http": http.getHost().port, "https": https.getHost().port, "dns": datagrams.getHost().port}
+    ports = {"http": http.getHost().port, "https": https.getHost().port, "dns": _listen_dns(names)}
     waiting = port_file.with_suffix(".part")
     waiting.write_text(json.dumps(ports), encoding="utf-8")
     waiting.replace(port_file)  # whoever waits for the file finds it complete
     reactor.run()
+
+
+def _listen_dns(names: server.DNSServerFactory) -> int:
+    """A port on which DNS is answered over UDP and, because long answers are asked for again, over TCP."""
+    while True:
+        datagrams = reactor.listenUDP(0, dns.DNSDatagramProtocol(names), interface=HOST)
+        try:
+            reactor.listenTCP(datagrams.getHost().port, names, interface=HOST)
+        except CannotListenError:  # the port is free for one of the two only
+            datagrams.stopListening()
+        else:
+            return int(datagrams.getHost().port)
 
 
 def main() -> None:
