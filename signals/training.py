@@ -166,7 +166,8 @@ def train(examples: list[Example], settings: Settings, report: Any = print) -> t
     for epoch in range(settings.n_epochs):
         total = 0.0
         for batch in _batches(examples, settings.batch_size, order):
-            logits = pooled_logits(tokenizer, encoder, head, [example.text for example in batch])
+            with torch.autocast("cpu", dtype=torch.bfloat16):  # twice as fast; the weights themselves stay float32
+                logits = pooled_logits(tokenizer, encoder, head, [example.text for example in batch]).float()
             targets = torch.tensor([[float(name in example.labels) for name in types] for example in batch])
             loss: Any = binary_cross_entropy_with_logits(logits, targets, pos_weight=positive_weight, reduction="sum") / len(batch)
             loss.backward()
@@ -174,7 +175,7 @@ def train(examples: list[Example], settings: Settings, report: Any = print) -> t
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
-            total += float(loss) * len(batch)
+            total += float(loss.detach()) * len(batch)
         report(f"epoch {epoch + 1}/{settings.n_epochs}: mean loss {total / len(examples):.3f}")
     encoder.eval()
     return tokenizer, encoder, head

@@ -113,7 +113,7 @@ def _host_part(text: str) -> str:
     if "\\" in text:
         raise DomainError("contains a backslash")
     try:
-        parts = urlsplit(text if _SCHEME.match(text) else f"//{text}")
+        parts = urlsplit(text if _SCHEME.match(text) else f"//{text.removeprefix('//')}")
         if parts.scheme not in ("", "http", "https"):
             raise DomainError(f"has the scheme {parts.scheme}, not http or https")
         _ = parts.port  # raises on a port that is none

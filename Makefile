@@ -1,0 +1,38 @@
+# `make demo` and `make test` set everything up by themselves; the rest is for those who change the code.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test setup check eval bench train docs clean
+
+demo: setup
+	$(BIN)/python -m examples.demo demo
+
+test: setup
+	$(BIN)/python -m pytest
+
+setup: $(STAMP)
+
+# torch comes first and pinned: a plain requirement would bring several gigabytes of GPU libraries.
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || (echo "Bellwether needs Python 3.11 or newer; name one: make PYTHON=python3.12 setup"; exit 1)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $(STAMP)
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# BELLWETHER_DATA names the folder of the real corpora.
+eval: setup
+	$(BIN)/python -m benchmarks.quality
+
+bench: setup
+	$(BIN)/python -m benchmarks.extraction
+
+train: setup
+	$(BIN)/python -m signals.training
