@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -37,6 +38,7 @@ def main(memory_mb: int) -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     _limit_memory(memory_mb)
+    tempfile.tempdir = "/tmp"  # noqa: S108 - libraries ask for its name at import; writing there stays forbidden
     guarded = False
     while header := requests.read(HEADER.size):
         n_head, n_body = HEADER.unpack(header)
