@@ -7,7 +7,6 @@ import json
 import os
 import resource
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -38,7 +37,6 @@ def main(memory_mb: int) -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     _limit_memory(memory_mb)
-    tempfile.tempdir = "/tmp"  # noqa: S108 - libraries ask for its name at import; writing there stays forbidden
     guarded = False
     while header := requests.read(HEADER.size):
         n_head, n_body = HEADER.unpack(header)
@@ -46,7 +44,8 @@ def main(memory_mb: int) -> None:
         body = requests.read(n_body)
         try:
             function = _task(request["task"])
-            if not guarded:  # after the first import, so that native libraries could be loaded
+            if not guarded:  # after the first import, so that native libraries and models could be loaded
+                getattr(sys.modules[function.__module__], "prepare_worker", _nothing)()
                 sys.addaudithook(_forbid)
                 guarded = True
             answer = {"result": function(body, **request["options"])}
@@ -62,6 +61,10 @@ def main(memory_mb: int) -> None:
 def _task(name: str) -> Any:
     module, _, function = name.partition(":")
     return getattr(importlib.import_module(module), function)
+
+
+def _nothing() -> None:
+    """A task's module needs no preparation."""
 
 
 def _limit_memory(memory_mb: int) -> None:

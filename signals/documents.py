@@ -33,6 +33,13 @@ ARTICLE_TYPES = frozenset(
 )
 
 
+def prepare_worker() -> None:
+    """Loads what the sandbox will not allow later: the language model is unpacked through a temporary file."""
+    import trafilatura  # noqa: F401
+
+    language_of("a text that is long enough to be told from another")
+
+
 class NoDocumentError(ValueError):
     """The response holds no text to read; the message is the reason kept in the failure."""
 
