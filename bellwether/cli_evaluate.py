@@ -43,3 +43,23 @@ def extraction(
     from bellwether.printing import print_extraction_evaluation
 
     print_extraction_evaluation(jobs.run_evaluate_extraction(pages, gold), as_json)
+
+
+@app.command()
+def fit(
+    table: Annotated[Path, typer.Argument(metavar="TABLE.csv", help="A table with an outcome: .csv or .csv.gz, separated by , ; tab or |.")],
+    target: Annotated[str, typer.Option(metavar="COL", help="The outcome: yes/no, 1/0, true/false or won/lost.")],
+    time: Annotated[str, typer.Option(metavar="COL", help="Dates or numbers that order the rows; @order where the file does.")] = "",
+    group: Annotated[str, typer.Option(metavar="COL", help="Rows of one group are never both learned from and tested.")] = "",
+    drop: Annotated[list[str] | None, typer.Option(metavar="COL", help="Columns to leave out; may be given again.")] = None,
+    positive: Annotated[str, typer.Option(metavar="VALUE", help="The outcome that counts as positive, where its words are others.")] = "",
+    as_json: Json = False,
+) -> None:
+    """How well the fit model would do on a table, in time where it has one, with the verdict and suspected leaks.
+
+    Example: bellwether evaluate fit deals.csv --target won --time created_on --group domain --drop owner
+    """
+    from bellwether import model_jobs
+    from bellwether.model_printing import print_table_evaluation
+
+    print_table_evaluation(model_jobs.run_evaluate_fit(table, target, time, group, drop or [], positive), as_json)
