@@ -17,7 +17,7 @@ from scrapy.exceptions import (
 )
 from scrapy.spidermiddlewares.httperror import HttpError
 
-from crawler.robots import RobotsDisallowedError
+from crawler.robots import RobotsDisallowedError, RobotsUnreachableError
 
 _REASONS: list[tuple[type[BaseException], str]] = [
     (RobotsDisallowedError, "robots"),
@@ -37,6 +37,8 @@ def failure_of(error: BaseException, url: str, denied: Mapping[str, str]) -> tup
     Args:
         denied: host → refusal, as the guarded resolver noted it.
     """
+    if isinstance(error, RobotsUnreachableError):
+        return failure_of(error.cause, url, denied)
     if isinstance(error, HttpError):
         return f"http_{error.response.status}", f"answered {error.response.status}"
     host = urlsplit(url).hostname or ""

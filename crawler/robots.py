@@ -10,7 +10,13 @@ from urllib.parse import urlsplit
 from protego import Protego
 from scrapy import Request
 from scrapy.crawler import Crawler
-from scrapy.exceptions import IgnoreRequest
+from scrapy.exceptions import (
+    CannotResolveHostError,
+    DownloadConnectionRefusedError,
+    DownloadFailedError,
+    DownloadTimeoutError,
+    IgnoreRequest,
+)
 from scrapy.http.request import NO_CALLBACK
 
 from crawler.config import AGENT_NAME
@@ -26,13 +32,29 @@ class RobotsDisallowedError(IgnoreRequest):
     """robots.txt, or its failure to answer, forbids the URL; the message says which."""
 
 
+class RobotsUnreachableError(RobotsDisallowedError):
+    """No connection to the site brought its robots.txt: forbidden like the rest, but nothing the site decided. ``cause`` is what failed."""
+
+    def __init__(self, why: str, cause: Exception) -> None:
+        super().__init__(why)
+        self.cause = cause
+
+
+# The site never answered at all; a 5xx or a broken answer is an answer.
+_NO_ANSWER = (CannotResolveHostError, DownloadConnectionRefusedError, DownloadFailedError, DownloadTimeoutError)
+
+
 @dataclass(frozen=True, slots=True)
 class RobotsRules:
-    """What one site allows us. ``refusal`` is set when it allows nothing because its robots.txt could not be read."""
+    """What one site allows us. ``refusal`` is set when it allows nothing because its robots.txt could not be read.
+
+    ``unreachable`` is set as well when there was no connection that could have brought it.
+    """
 
     parsed: Protego | None
     refusal: str | None
     read_at: float
+    unreachable: Exception | None = None
 
     def why_disallowed(self, url: str) -> str | None:
         """Why we may not fetch the URL, or None when we may."""
@@ -88,6 +110,8 @@ class RobotsMiddleware:
         rules = await self.rules_for(request.url)
         self._slow_down(request.meta["download_slot"], rules.crawl_delay_s)
         why = rules.why_disallowed(request.url)
+        if why is not None and rules.unreachable is not None:
+            raise RobotsUnreachableError(why, rules.unreachable)
         if why is not None:
             raise RobotsDisallowedError(why)
 
@@ -106,7 +130,8 @@ class RobotsMiddleware:
         try:
             response = await self._crawler.engine.download_async(request)
         except Exception as error:  # whatever kept the file from us, the RFC's answer is the same
-            return RobotsRules(None, f"robots.txt could not be read: {type(error).__name__}", time.monotonic())
+            unreachable = error if isinstance(error, _NO_ANSWER) else None
+            return RobotsRules(None, f"robots.txt could not be read: {type(error).__name__}", time.monotonic(), unreachable)
         if response.status >= 500:
             return RobotsRules(None, f"robots.txt answered {response.status}", time.monotonic())
         if response.status >= 400:

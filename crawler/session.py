@@ -159,7 +159,8 @@ class CrawlSession:
     def fail_with(self, stage: str, url: str, account_id: str, failure: TwistedFailure) -> str:
         """Records what the downloader could not do; returns the reason."""
         assert failure.value is not None
-        reason, detail = failure_of(failure.value, url, denied_hosts())
+        asked: str = failure.request.url  # type: ignore[attr-defined]  # after a redirect, not the URL we set out for
+        reason, detail = failure_of(failure.value, asked, denied_hosts())
         self.fail(stage, url, account_id, reason, detail)
         return reason
 

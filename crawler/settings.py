@@ -38,6 +38,7 @@ def crawl_settings(config: CrawlConfig) -> dict[str, Any]:
         "DOWNLOAD_WARNSIZE": 0,
         "REDIRECT_MAX_TIMES": 5,
         "RETRY_TIMES": 1,
+        "RETRY_GIVE_UP_LOG_LEVEL": "DEBUG",  # the reason stands in failures; the terminal belongs to the progress bar
         "ROBOTSTXT_OBEY": False,  # crawler.robots obeys, to the letter; Scrapy's own fetches when robots.txt answers 5xx
         "DOWNLOADER_MIDDLEWARES": {
             "crawler.robots.RobotsMiddleware": 100,

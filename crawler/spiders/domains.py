@@ -15,7 +15,7 @@ from scrapy.spidermiddlewares.httperror import HttpError
 from twisted.python.failure import Failure as TwistedFailure
 
 from crawler.resolver import DnsLookup
-from crawler.robots import RobotsDisallowedError
+from crawler.robots import RobotsDisallowedError, RobotsUnreachableError
 from crawler.spiders.base import SessionSpider
 from storage.ids import content_key
 from storage.records import DomainPing, Source
@@ -82,7 +82,7 @@ class DomainsSpider(SessionSpider):
         """No page: over http then, or the reason."""
         request: Request = failure.request  # type: ignore[attr-defined]
         account, records = request.cb_kwargs["account"], request.cb_kwargs["records"]
-        answered = isinstance(failure.value, HttpError | RobotsDisallowedError)
+        answered = isinstance(failure.value, HttpError | RobotsDisallowedError) and not isinstance(failure.value, RobotsUnreachableError)
         if request.cb_kwargs["scheme"] == "https" and not answered:
             yield self._request("http", account, records)
             return
