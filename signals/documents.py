@@ -18,6 +18,10 @@ from storage.archive import ArchivedResponse, read_response
 MAX_TEXT_CHARS = 200_000
 MAX_NODES = 60_000  # pages above this are tables of data or attacks; trafilatura's time grows faster than their size
 MAX_ATTRIBUTES = 200
+SHORT_OF_OTHER = 0.8  # trafilatura's text is too short below this share of resiliparse's words
+SHORT_OF_WHOLE = 0.25  # a main text is too short below this share of the page's words
+MAYBE_SHORT_WORDS = 500  # longer texts are not held against the whole page, which takes as long again to read
+_WORD = re.compile(r"\w+")
 ARTICLE_TYPES = frozenset(
     [
         "Article",
@@ -35,6 +39,7 @@ ARTICLE_TYPES = frozenset(
 
 def prepare_worker() -> None:
     """Loads what the sandbox will not allow later: the language model is unpacked through a temporary file."""
+    import resiliparse.extract.html2text  # noqa: F401
     import trafilatura  # noqa: F401
 
     language_of("a text that is long enough to be told from another")
@@ -198,13 +203,29 @@ def _text_document(
 
 
 def extract_main_text(html: str, url: str | None = None) -> dict[str, Any]:
-    """Main text, title and date as trafilatura sees them: ``{"text", "title", "date"}``, each perhaps None."""
+    """Main text, title and date of a page: ``{"text", "title", "date"}``, each perhaps None.
+
+    trafilatura is the best reader of articles; on service pages and forums it drops blocks that resiliparse keeps, and on listings both give up
+    too early. So the text is trafilatura's, unless resiliparse finds a good deal more, or both leave out most of the page. The two bounds
+    were chosen by rough steps, and quality hardly moves with them (benchmarks/README.md).
+    """
     import trafilatura
+    from resiliparse.extract.html2text import extract_plain_text
 
     found: Any = trafilatura.bare_extraction(html, url=url, with_metadata=True, include_comments=False, include_tables=True)
-    if found is None:
-        return {"text": None, "title": None, "date": None}
-    return {"text": found.text, "title": found.title, "date": found.date}
+    text = (found.text if found is not None else None) or ""
+    other = extract_plain_text(html, main_content=True, alt_texts=False, preserve_formatting=True, list_bullets=False)
+    if n_words(text) < SHORT_OF_OTHER * n_words(other):
+        text = other
+    whole = trafilatura.html2txt(html) if n_words(text) < MAYBE_SHORT_WORDS else ""
+    if n_words(text) < SHORT_OF_WHOLE * n_words(whole):
+        text = whole
+    return {"text": text or None, "title": getattr(found, "title", None), "date": getattr(found, "date", None)}
+
+
+def n_words(text: str) -> int:
+    """Number of words in a text."""
+    return len(_WORD.findall(text))
 
 
 def _title(tree: Any, structured: list[dict[str, Any]], fallback: str | None) -> str | None:

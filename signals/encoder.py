@@ -56,6 +56,9 @@ def load_sentence_transformer(folder: Path) -> SentenceTransformer:
         raise ModelError("sentence-transformers is not installed; run `pip install bellwether`") from error
     if not (folder / "modules.json").exists():
         raise ModelError(f"{folder} is no sentence-transformers folder (it has no modules.json); check encoder in bellwether.toml")
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # a second's load needs no bar of its own on the operator's terminal
     return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
 
 
