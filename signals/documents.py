@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import lxml.html
 from lxml.etree import ParserError
 
+from signals.privacy import remove_contacts
 from storage.archive import ArchivedResponse, read_response
 
 MAX_TEXT_CHARS = 200_000
@@ -158,7 +159,7 @@ def _is_type(item: dict[str, Any], names: set[str] | frozenset[str]) -> bool:
 def _job_document(posting: dict[str, Any], tree: Any, url: str) -> dict[str, Any]:
     title = str(posting.get("title") or "").strip()
     description = str(posting.get("description") or "")
-    text = _plain_text(description)
+    text = remove_contacts(_plain_text(description))
     if not title and not text:
         raise NoDocumentError("no_text: the job posting is empty")
     published = parse_iso_date(str(posting.get("datePosted") or ""))
@@ -187,7 +188,7 @@ def _text_document(
     html: str, tree: Any, structured: list[dict[str, Any]], url: str, published_hint: str | None, page_kind: str
 ) -> dict[str, Any]:
     main = extract_main_text(html, url)
-    text = (main["text"] or "").strip()[:MAX_TEXT_CHARS]
+    text = remove_contacts((main["text"] or "").strip()[:MAX_TEXT_CHARS])
     if not text:
         raise NoDocumentError("no_text: no main text was found")
     published_on, source = _published(structured, main["date"], published_hint)
