@@ -18,7 +18,12 @@ from signals.documents import NoDocumentError, decode_html, parse_response, prep
 from storage.archive import read_response
 from storage.errors import InputError
 
-__all__ = ["evaluate_extraction", "extract_both", "prepare_worker", "word_f1"]  # the sandbox prepares its workers with the module of the task
+__all__ = [
+    "evaluate_extraction",
+    "extract_both",
+    "prepare_worker",
+    "word_f1",
+]  # the sandbox prepares its workers with the module of the task
 
 N_BOOTSTRAP = 1000
 _WORD = re.compile(r"\w+")

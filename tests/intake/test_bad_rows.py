@@ -15,7 +15,9 @@ from intake.importing import iter_rejects
 from storage.errors import InputError
 from storage.store import Store, create_store, open_writer
 
-COLUMNS = ("account_name", "domain", "customer_id", "tenant_id", "duns_number", "employees", "annual_revenue_usd", "country", "founded_year", "is_nonprofit", "crm_owner")
+COLUMNS = tuple(
+    "account_name domain customer_id tenant_id duns_number employees annual_revenue_usd country founded_year is_nonprofit crm_owner".split()
+)
 Fields = dict[str, str]
 
 
@@ -157,7 +159,12 @@ def test_rejected_rows_cannot_run_as_formulas(tmp_path: Path, store: Store) -> N
 
 
 PURCHASES = {
-    "subscriptions": ("product,sku,seats,started_on,ends_on", "M365,E3,12,2026-01-01,2026-12-31", "M365,E3,12,2026-01-01,2025-12-31", "ends_on"),
+    "subscriptions": (
+        "product,sku,seats,started_on,ends_on",
+        "M365,E3,12,2026-01-01,2026-12-31",
+        "M365,E3,12,2026-01-01,2025-12-31",
+        "ends_on",
+    ),
     "transactions": ("product,amount_usd,transacted_on", "Azure,1200.50,2026-02-03", "Azure,12o0,2026-02-03", "amount_usd"),
     "opportunities": ("product,created_on,closed_on,outcome", "Azure,2026-01-01,2026-02-01,won", "Azure,2026-01-01,,won", "closed_on"),
 }
@@ -166,18 +173,36 @@ PURCHASES = {
 @pytest.mark.parametrize("kind", list(PURCHASES))
 def test_purchases_find_their_account_by_domain_or_customer_id(tmp_path: Path, store: Store, kind: str) -> None:
     header, good, bad, column = PURCHASES[kind]
-    (tmp_path / "accounts.csv").write_text("account_name,domain,customer_id\nAshgrove,ashgrove.test,C7\nBirch,birch.test,C8\n", encoding="utf-8")
+    (tmp_path / "accounts.csv").write_text(
+        "account_name,domain,customer_id\nAshgrove,ashgrove.test,C7\nBirch,birch.test,C8\n", encoding="utf-8"
+    )
     import_file(store, "accounts", tmp_path / "accounts.csv", "2026-11-01")
-    rows = [f"ashgrove.test,,{good}", f",C8,{good}", f"nowhere.test,,{good}", f",C99,{good}", f",,{good}", f"birch.test,C7,{good}", f"birch.test,,{bad}"]
+    rows = [
+        f"ashgrove.test,,{good}",
+        f",C8,{good}",
+        f"nowhere.test,,{good}",
+        f",C99,{good}",
+        f",,{good}",
+        f"birch.test,C7,{good}",
+        f"birch.test,,{bad}",
+    ]
     (tmp_path / "rows.csv").write_text("\n".join([f"domain,customer_id,{header}", *rows]) + "\n", encoding="utf-8")
     summary = import_file(store, kind, tmp_path / "rows.csv", "2026-11-01")
     assert (summary.n_kept, summary.n_rejected) == (2, 5)
-    assert [row["column"] for row in iter_rejects(tmp_path / "rows.rejects.csv")] == ["domain", "customer_id", "domain", "customer_id", column]
+    assert [row["column"] for row in iter_rejects(tmp_path / "rows.rejects.csv")] == [
+        "domain",
+        "customer_id",
+        "domain",
+        "customer_id",
+        column,
+    ]
     assert import_file(store, kind, tmp_path / "rows.csv", "2026-11-01").n_records_new == 0
 
 
 def test_two_equal_purchases_on_a_day_stay_two(tmp_path: Path, store: Store) -> None:
     (tmp_path / "accounts.csv").write_text("account_name,domain\nAshgrove,ashgrove.test\n", encoding="utf-8")
     import_file(store, "accounts", tmp_path / "accounts.csv", "2026-11-01")
-    (tmp_path / "t.csv").write_text("domain,product,amount_usd,transacted_on\n" + "ashgrove.test,Azure,10,2026-02-03\n" * 2, encoding="utf-8")
+    (tmp_path / "t.csv").write_text(
+        "domain,product,amount_usd,transacted_on\n" + "ashgrove.test,Azure,10,2026-02-03\n" * 2, encoding="utf-8"
+    )
     assert import_file(store, "transactions", tmp_path / "t.csv", "2026-11-01").n_records_new == 2

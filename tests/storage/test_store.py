@@ -15,7 +15,7 @@ import sqlite_utils
 from storage.errors import StoreError, StoreLockedError, StoreMissingError, StoreVersionError
 from storage.records import TABLES, Account, Partner
 from storage.schema import migrations
-from storage.store import create_store, open_reader, open_writer
+from storage.store import Store, create_store, open_reader, open_writer
 
 
 @pytest.fixture
@@ -41,11 +41,16 @@ def test_writing_a_record_twice_leaves_one_row(db: Path) -> None:
         assert store.value("SELECT count(*) FROM accounts") == 1
 
 
+def _save_and_fail(store: Store) -> None:
+    with store.transaction():
+        store.save([_account()])
+        store.execute("INSERT INTO opportunities (opportunity_id) VALUES ('incomplete')")
+
+
 def test_a_failed_transaction_leaves_nothing(db: Path) -> None:
     with open_writer(db, "test") as store:
-        with pytest.raises(RuntimeError), store.transaction():
-            store.save([_account()])
-            raise RuntimeError
+        with pytest.raises(sqlite3.IntegrityError):
+            _save_and_fail(store)
         assert store.value("SELECT count(*) FROM accounts") == 0
 
 
@@ -66,7 +71,9 @@ def test_a_store_of_an_older_version_opens_and_keeps_its_rows(tmp_path: Path, n_
 
 def test_a_store_of_a_newer_version_is_refused_and_left_alone(db: Path) -> None:
     connection = sqlite3.connect(db)
-    connection.execute("INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('bellwether', 'm999_flying_cars', '2031-01-01')")
+    connection.execute(
+        "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('bellwether', 'm999_flying_cars', '2031-01-01')"
+    )
     connection.commit()
     connection.close()
     for opened in (lambda: open_writer(db, "test"), lambda: open_reader(db)):
@@ -99,7 +106,7 @@ def test_a_second_writer_learns_who_holds_the_lock(db: Path) -> None:
 
 def test_the_lock_of_a_killed_writer_is_free_and_its_committed_rows_stay(db: Path) -> None:
     script = (
-        "import sys, time; from pathlib import Path; from storage.store import open_writer; from storage.records import Partner\n"
+        "import sys, time; from pathlib import Path; from storage.store import Store, open_writer; from storage.records import Partner\n"
         "store = open_writer(Path(sys.argv[1]), 'doomed'); store.save([Partner('1', 'kept')]); print('saved', flush=True); time.sleep(60)"
     )
     writer = subprocess.Popen([sys.executable, "-c", script, str(db)], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])

@@ -120,7 +120,8 @@ def test_dates_of_events_are_those_of_the_texts(sample_store: Store, truth: list
     wrong = {}
     n = 0
     for row in sample_store.query(
-        "SELECT a.domain, d.url, e.event_type, e.occurred_on FROM signal_events e JOIN documents d USING (document_id) JOIN accounts a ON a.account_id = d.account_id"
+        "SELECT a.domain, d.url, e.event_type, e.occurred_on FROM signal_events e "
+        "JOIN documents d USING (document_id) JOIN accounts a ON a.account_id = d.account_id"
     ):
         key = (row["domain"], urlsplit(row["url"]).path, row["event_type"])
         if key in planted:
