@@ -205,6 +205,22 @@ def explain(
 
 
 @app.command()
+def forget(
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="The company's domain.")],
+    db: Db = None,
+    as_json: Json = False,
+) -> None:
+    """Remove every trace of a company, rows and archived pages, and block it from then on. Reports written before must be written again.
+
+    Example: bellwether forget northwind.example
+    """
+    from bellwether import jobs
+    from bellwether.printing import print_object
+
+    print_object(jobs.run_forget(db, domain), as_json)
+
+
+@app.command()
 def status(db: Db = None, as_json: Json = False) -> None:
     """Say what is crawled, stale, failing and due.
 

@@ -47,7 +47,9 @@ def extraction(
 
 @app.command()
 def fit(
-    table: Annotated[Path, typer.Argument(metavar="TABLE.csv", help="A table with an outcome: .csv or .csv.gz, separated by , ; tab or |.")],
+    table: Annotated[
+        Path, typer.Argument(metavar="TABLE.csv", help="A table with an outcome: .csv or .csv.gz, separated by , ; tab or |.")
+    ],
     target: Annotated[str, typer.Option(metavar="COL", help="The outcome: yes/no, 1/0, true/false or won/lost.")],
     time: Annotated[str, typer.Option(metavar="COL", help="Dates or numbers that order the rows; @order where the file does.")] = "",
     group: Annotated[str, typer.Option(metavar="COL", help="Rows of one group are never both learned from and tested.")] = "",

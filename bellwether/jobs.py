@@ -138,6 +138,28 @@ def run_explain(db: Path | None, account: str, product: str | None, as_of: date 
         return explain_account(store, load_catalogue(config.catalogue), account, product, as_of, config.archive)
 
 
+def run_forget(db: Path | None, domain: str) -> dict[str, Any]:
+    """``bellwether forget``."""
+    from storage.forgetting import forget_domain
+    from urls import DomainError, normalise_domain
+
+    config = load_config(db)
+    try:
+        known = normalise_domain(domain)
+    except DomainError as error:
+        raise InputError(f"{error}; give the domain as in the accounts file, like northwind.example") from error
+    with open_writer(config.db, f"forget {known}") as store, _sandbox(config, 1) as sandbox:
+
+        def list_records(path: Path, start: int) -> dict[str, Any]:
+            listing = sandbox.run("storage.archive:list_responses", b"", path=str(path), start=start)
+            if not isinstance(listing, dict) or listing["error"]:
+                detail = listing["error"] if isinstance(listing, dict) else listing.detail
+                raise InputError(f"cannot read {path} to take {known} out of it: {detail}; move the file away, then run forget again")
+            return listing
+
+        return dataclasses.asdict(forget_domain(store, config.archive, known, now_text()[:10], list_records))
+
+
 def run_status(db: Path | None) -> dict[str, Any]:
     """``bellwether status``."""
     from bellwether.status import read_status

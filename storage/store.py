@@ -62,6 +62,10 @@ class Store:
             cursor = self._db.conn.execute(sql, parameters if isinstance(parameters, Mapping) else tuple(parameters))
         return cursor.rowcount
 
+    def execute_outside(self, sql: str) -> None:
+        """Runs a statement that SQLite allows in no transaction, such as VACUUM."""
+        self._db.conn.execute(sql)
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing; may be nested."""

@@ -1,0 +1,102 @@
+"""Forgetting a company: its rows, its archived pages, and its return."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from storage.ids import content_key
+from storage.store import Store
+
+ListRecords = Callable[[Path, int], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetSummary:
+    """What was removed. ``files_left`` are archives outside the archive folder: they are the operator's own, and still hold pages of the domain."""
+
+    domain: str
+    n_rows: int
+    n_archive_records: int
+    files_left: list[str]
+
+
+def forget_domain(store: Store, archive: Path, domain: str, blocked_on: str, list_records: ListRecords) -> ForgetSummary:
+    """Removes every trace of a company and blocks its domain from then on; may be killed and run again.
+
+    New archive files are complete before the store points to them, and old ones go after it no longer does.
+
+    Args:
+        list_records: ``(path, start)`` → ``{"responses": [{"offset", "url"}…], "next": offset or None, "error"}``, as ``list_responses`` gives.
+    """
+    names = [row["warc_file"] for row in store.query("SELECT DISTINCT warc_file FROM pages WHERE domain = ? ORDER BY 1", (domain,))]
+    own = [name for name in names if not Path(name).is_absolute() and (archive / name).exists()]
+    rewritten = {name: _without_domain(archive / name, domain, list_records) for name in own}
+    account_ids = [row["account_id"] for row in store.query("SELECT account_id FROM accounts WHERE domain = ?", (domain,))]
+    with store.transaction():
+        store.execute("PRAGMA defer_foreign_keys = ON")
+        for name, (new_name, offsets, _) in rewritten.items():
+            for old, new in offsets.items():
+                store.execute(
+                    "UPDATE pages SET warc_file = ?, warc_offset = ? WHERE warc_file = ? AND warc_offset = ?", (new_name, new, name, old)
+                )
+        n_rows = sum(_delete(store, table, condition, parameter) for table, condition, parameter in _traces(store, account_ids, domain))
+        store.execute("INSERT OR REPLACE INTO blocked_domains VALUES (?, 'forgotten', ?)", (domain, blocked_on))
+    _remove_unreferenced(store, archive)
+    store.execute_outside("VACUUM")
+    return ForgetSummary(domain, n_rows, sum(n for _, _, n in rewritten.values()), [name for name in names if name not in own])
+
+
+def _traces(store: Store, account_ids: list[str], domain: str) -> Iterator[tuple[str, str, str]]:
+    """(table, condition, parameter) of every row that speaks of the company, children before parents."""
+    tables = [row["name"] for row in store.query("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
+    with_account = [table for table in tables if store.value("SELECT 1 FROM pragma_table_info(?) WHERE name = 'account_id'", (table,))]
+    yield "documents", "page_id IN (SELECT page_id FROM pages WHERE domain = ?)", domain
+    yield "failures", "instr(detail, ?) > 0", domain
+    yield "pages", "domain = ?", domain
+    for account_id in account_ids:
+        for table in [*(name for name in with_account if name != "accounts"), "accounts"]:
+            yield table, "account_id = ?", account_id
+
+
+def _delete(store: Store, table: str, condition: str, parameter: str) -> int:
+    return store.execute(f"DELETE FROM {table} WHERE {condition}", (parameter,))  # noqa: S608 - names from the schema
+
+
+def _without_domain(path: Path, domain: str, list_records: ListRecords) -> tuple[str, dict[int, int], int]:
+    """Writes a copy without the domain's records: (its name, old offset → new offset, number of records left out)."""
+    records = list(_iter_records(path, list_records))
+    ends = [offset for offset, _ in records[1:]] + [path.stat().st_size]
+    new_path = path.with_name(content_key("forgotten", path.name, domain)[:16] + ".warc.gz")
+    offsets: dict[int, int] = {}
+    with path.open("rb") as old, new_path.open("wb") as new:
+        for (offset, url), end in zip(records, ends, strict=True):
+            host = urlsplit(url).hostname or ""
+            if host == domain or host.endswith("." + domain):
+                continue
+            old.seek(offset)
+            offsets[offset] = new.tell()
+            new.write(old.read(end - offset))
+        new.flush()
+        os.fsync(new.fileno())
+    return new_path.name, offsets, len(records) - len(offsets)
+
+
+def _iter_records(path: Path, list_records: ListRecords) -> Iterator[tuple[int, str]]:
+    start: int | None = 0
+    while start is not None:
+        listing = list_records(path, start)
+        yield from ((record["offset"], record["url"]) for record in listing["responses"])
+        start = listing["next"]
+
+
+def _remove_unreferenced(store: Store, archive: Path) -> None:
+    """Files that no page refers to: those just replaced, and what a killed job left behind."""
+    referenced = {row["warc_file"] for row in store.query("SELECT DISTINCT warc_file FROM pages")}
+    for path in sorted(archive.glob("*.warc.gz")):
+        if path.name not in referenced:
+            path.unlink()
