@@ -1,120 +1,101 @@
-"""What is known of every account as of a date: the columns the fit model reads.
+"""What is known of every account before a day: the columns the fit model reads.
 
-Only rows observed by the date take part, and a purchase of the product that is scored never does: it is what the model predicts.
+A purchase of the product that is scored is never a feature: it is what the model predicts. For learning, a customer's history ends the day before it
+first bought the product, so that nothing of what followed the purchase helps to predict it.
 """
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
+import numpy as np
 
-from storage.catalogue import Catalogue, Product
-from storage.clock import end_of_day
-from storage.store import Store
+from scoring.book import Book
+from scoring.columns import UNKNOWN, Columns, Flags, Floats, Texts, Whole
 
-UNKNOWN = "unknown"
-YEARS_OF_TRANSACTIONS = 10
+DAYS_PER_YEAR = 365.25
 
 
-@dataclass(frozen=True, slots=True)
-class AccountFeatures:
-    """One account's numbers (None: unknown) and categories by feature name."""
+def fit_columns(book: Book, bits: int, before: Whole) -> Columns:
+    """The features of every account of the book.
 
-    account_id: str
-    numbers: Mapping[str, float | None]
-    categories: Mapping[str, str]
-    has_firmographics: bool
-
-
-def load_features(store: Store, catalogue: Catalogue, product: Product, as_of: date) -> list[AccountFeatures]:
-    """Features of every account known by the date, in the order of account ids."""
-    purchases = _purchase_numbers(store, catalogue, product, as_of)
-    mail = _mail_systems(store, as_of)
-    rows = store.query(
-        """
-        SELECT a.account_id, f.firmographics_id, f.employees, f.annual_revenue_usd, f.industry, f.country, f.founded_year, f.is_nonprofit
-        FROM accounts a
-        LEFT JOIN firmographics f ON f.firmographics_id = (
-            SELECT firmographics_id FROM firmographics g WHERE g.account_id = a.account_id AND g.observed_on <= :as_of
-            ORDER BY g.observed_on DESC, g.firmographics_id LIMIT 1)
-        WHERE a.observed_on <= :as_of ORDER BY a.account_id
-        """,
-        {"as_of": as_of.isoformat()},
-    )
-    return [_features(row, purchases.get(row["account_id"], {}), mail.get(row["account_id"], UNKNOWN), as_of) for row in rows]
-
-
-def _features(row: Mapping[str, object], purchases: Mapping[str, float], mail: str, as_of: date) -> AccountFeatures:
-    employees, revenue, founded = (_number(row[name]) for name in ("employees", "annual_revenue_usd", "founded_year"))
-    nonprofit = row["is_nonprofit"]
-    numbers: dict[str, float | None] = {
-        "employees (log)": math.log1p(employees) if employees is not None else None,
-        "annual revenue (log)": math.log1p(revenue) if revenue is not None else None,
-        "years in business (log)": math.log1p(max(0.0, as_of.year - founded)) if founded is not None else None,
-        "other products owned": purchases.get("n_products", 0.0),
-        "spend on other products, 3 years (log)": math.log1p(max(0.0, purchases.get("spend_3y", 0.0))),
-        "customer for years": purchases.get("tenure_years", 0.0),
-        "bought end-of-support products": purchases.get("eos", 0.0),
+    Args:
+        bits: the products that are scored, as in ``Purchases.products``: purchases of theirs do not count.
+        before: per account, the day before whose beginning a purchase or deal must lie to count.
+    """
+    n = len(book)
+    bought, deals = book.purchases, book.deals
+    counts = (bought.day < before[bought.account]) & ((bought.products & np.int64(bits)) == 0)
+    account, day = bought.account[counts], bought.day[counts]
+    amount = bought.amount_usd[counts]
+    n_products = np.zeros(n)
+    for other in range(int(bought.products.max()).bit_length() if len(bought.products) else 0):
+        owns = np.zeros(n, dtype=bool)
+        owns[account[(bought.products[counts] >> other) & 1 == 1]] = True
+        n_products += owns
+    recent = day >= before[account] - round(3 * DAYS_PER_YEAR)
+    first = _first_day(account, day, n)
+    eos = np.zeros(n)
+    eos[account[bought.is_end_of_support[counts]]] = 1.0
+    decided = deals.is_closed & (deals.closed < before[deals.account]) & ((deals.products & np.int64(bits)) == 0)
+    won = np.bincount(deals.account[decided & deals.is_won], minlength=n).astype(float)
+    n_decided = np.bincount(deals.account[decided], minlength=n).astype(float)
+    numbers = {
+        "employees (log)": np.log1p(book.employees),
+        "annual revenue (log)": np.log1p(np.maximum(book.annual_revenue_usd, 0)),
+        "years in business (log)": np.log1p(np.maximum(0.0, book.as_of.year - book.founded_year)),
+        "other products owned": n_products,
+        "spend on other products, 3 years (log)": np.log1p(
+            np.maximum(0.0, np.bincount(account[recent], weights=amount[recent], minlength=n))
+        ),
+        "customer for years": np.where(first < NEVER, (before - first) / DAYS_PER_YEAR, 0.0),
+        "bought end-of-support products": eos,
+        "share of other deals won": np.divide(won, n_decided, out=np.full(n, np.nan), where=n_decided > 0),
     }
     categories = {
-        "industry": str(row["industry"] or UNKNOWN),
-        "country": str(row["country"] or UNKNOWN),
-        "nonprofit": UNKNOWN if nonprofit is None else ("yes" if nonprofit else "no"),
-        "mail system": mail,
+        "industry": book.industry,
+        "country": book.country,
+        "nonprofit": _yes_no(book.is_nonprofit),
+        "mail system": book.mail_system,
+        **{f"technology: {category}": names for category, names in book.technologies.items()},
     }
-    return AccountFeatures(str(row["account_id"]), numbers, categories, row["firmographics_id"] is not None)
+    return Columns(numbers, categories)
 
 
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+NEVER = 10**7  # after every date
 
 
-def _purchase_numbers(store: Store, catalogue: Catalogue, scored: Product, as_of: date) -> dict[str, dict[str, float]]:
-    """Per account: products owned, spend, tenure and end-of-support purchases, without the scored product."""
-    first = as_of.replace(year=as_of.year - YEARS_OF_TRANSACTIONS, day=min(as_of.day, 28)).isoformat()
-    recent = as_of.replace(year=as_of.year - 3, day=min(as_of.day, 28)).isoformat()
-    owned: dict[str, set[str]] = {}
-    found: dict[str, dict[str, float]] = {}
-    for row in store.query(
-        """
-        SELECT account_id, product, sku, started_on AS day, 0.0 AS amount_usd, 0 AS eos FROM subscriptions WHERE started_on <= :as_of
-        UNION ALL
-        SELECT account_id, product, sku, transacted_on, amount_usd, coalesce(is_end_of_support, 0) FROM transactions
-        WHERE transacted_on BETWEEN :first AND :as_of
-        """,
-        {"as_of": as_of.isoformat(), "first": first},
-    ):
-        if scored.is_match(row["product"], row["sku"]):
-            continue
-        numbers = found.setdefault(row["account_id"], {"spend_3y": 0.0, "eos": 0.0, "tenure_years": 0.0})
-        owned.setdefault(row["account_id"], set()).update(
-            p.product_id for p in catalogue.products if p.is_match(row["product"], row["sku"])
-        )
-        numbers["n_products"] = float(len(owned[row["account_id"]]))
-        numbers["eos"] = max(numbers["eos"], float(row["eos"]))
-        numbers["tenure_years"] = max(numbers["tenure_years"], (as_of - date.fromisoformat(row["day"])).days / 365.25)
-        if row["day"] >= recent:
-            numbers["spend_3y"] += row["amount_usd"]
-    return found
+def first_purchase(book: Book, bits: int) -> Whole:
+    """Per account, the day it first bought the product or won a deal for it; ``NEVER`` where it did not by the book's date."""
+    bought, deals = book.purchases, book.deals
+    is_bought = (bought.products & np.int64(bits)) != 0
+    is_won = deals.is_won & ((deals.products & np.int64(bits)) != 0)
+    return _first_day(
+        np.concatenate([bought.account[is_bought], deals.account[is_won]]),
+        np.concatenate([bought.day[is_bought], deals.closed[is_won]]),
+        len(book),
+    )
 
 
-def _mail_systems(store: Store, as_of: date) -> dict[str, str]:
-    """Per account: who handles its mail, as the latest ping by the date saw it."""
-    systems: dict[str, str] = {}
-    for row in store.query(
-        "SELECT account_id, mail_exchangers FROM domain_pings WHERE pinged_at <= ? ORDER BY pinged_at, ping_id", (end_of_day(as_of),)
-    ):
-        systems[row["account_id"]] = _mail_system(row["mail_exchangers"])
-    return systems
+def lost_deal(book: Book, bits: int) -> Flags:
+    """Whether the account lost a deal for the product by the book's date."""
+    is_lost = book.deals.is_closed & ~book.deals.is_won & ((book.deals.products & np.int64(bits)) != 0)
+    flags = np.zeros(len(book), dtype=bool)
+    flags[book.deals.account[is_lost]] = True
+    return flags
 
 
-def _mail_system(mail_exchangers: str | None) -> str:
-    hosts = " ".join(json.loads(mail_exchangers)).lower() if mail_exchangers else ""
-    if not hosts:
-        return UNKNOWN
-    if "outlook.com" in hosts:
-        return "Microsoft 365"
-    return "Google Workspace" if "google" in hosts else "own or hosted"
+def spend(book: Book, bits: int, days: int) -> Floats:
+    """Per account, what it spent on the product in so many days before the book's date."""
+    bought = book.purchases
+    counts = ((bought.products & np.int64(bits)) != 0) & (bought.day > book.as_of.toordinal() - days)
+    total: Floats = np.bincount(bought.account[counts], weights=bought.amount_usd[counts], minlength=len(book)).astype(float)
+    return total
+
+
+def _first_day(account: Whole, day: Whole, n: int) -> Whole:
+    first = np.full(n, NEVER, dtype=np.int64)
+    np.minimum.at(first, account, day)
+    return first
+
+
+def _yes_no(column: Floats) -> Texts:
+    return np.where(np.isnan(column), UNKNOWN, np.where(column > 0, "yes", "no")).astype(object)

@@ -1,28 +1,33 @@
 """Fit: how like the operator's customers of a product an account is.
 
-A logistic regression over standardised numbers and one-hot categories. Its log-odds are a plain sum, so every score can be taken apart exactly.
-Log-odds become 0–100 through a saved table of quantiles of the book the model was trained on.
+Customers are known, non-customers are not: an account that has not bought yet may be the likeliest to. So the model is an average of many, each
+learned from the customers and a fresh draw of the others (bagging for positive and unlabelled data). Each is an additive model over the same curves,
+so their average is one too, and every score can be taken apart exactly.
+
+Source: Mordelet, Vert: A bagging SVM to learn from positive and unlabeled examples (2014).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from scoring.features import AccountFeatures
-from storage.ids import content_key
-from storage.records import ModelVersion
+from scoring.additive import DIGITS, AdditiveModel, make_design
+from scoring.columns import Columns, Flags, Floats
+from scoring.logistic import fit_logistic, one_thread, sigmoid
 
 MIN_POSITIVES = 20
-MIN_CATEGORY_COUNT = 5
-# Share of the training book below → score: the upper fifteenth of a hundred is High, two in five at least Medium.
+N_BAGS = 8
+DRAWN_PER_POSITIVE = 2  # of the others, for each customer, in each bag
+LOSER_WEIGHT = 4.0  # an account that lost a deal is less unlabelled than the others
+PENALTY = 5.0
+# Share of the training book below → score: the upper fifteen of a hundred are High, two in five at least Medium.
 QUANTILE_ANCHORS = ((0.0, 0.0), (0.30, 30.0), (0.60, 55.0), (0.85, 75.0), (1.0, 100.0))
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -30,150 +35,102 @@ class FitModel:
     """A fitted model as plain numbers; ``from_json(to_json(m)) == m``."""
 
     product: str
-    intercept: float
-    means: Mapping[str, float]
-    scales: Mapping[str, float]
-    slopes: Mapping[str, float]
-    levels: Mapping[str, Mapping[str, float]]  # category → level → log-odds; "other" for rare and unseen levels
+    additive: AdditiveModel
     table: Sequence[Sequence[float]]  # rising (log-odds, score) pairs
+    slope: float  # sigmoid(slope · log-odds + shift): the chance that a non-customer buys within the horizon
+    shift: float | None  # None: never calibrated, because nobody was seen buying later
 
-    def log_odds(self, features: AccountFeatures) -> dict[str, float]:
-        """The parts of an account's log-odds by feature, without the intercept. An unknown number counts as the average: 0."""
-        parts: dict[str, float] = {}
-        for name, slope in self.slopes.items():
-            value = features.numbers.get(name)
-            parts[name] = 0.0 if value is None else slope * (value - self.means[name]) / self.scales[name]
-        for name, levels in self.levels.items():
-            parts[name] = levels.get(features.categories[name], levels["other"])
-        return parts
+    def log_odds(self, columns: Columns) -> Floats:
+        """The log-odds of each account, without the intercept."""
+        return self.additive.log_odds(columns)
 
-    def score(self, log_odds: float) -> float:
-        """0–100 for log-odds (without intercept), by the table."""
+    def score(self, log_odds: Floats) -> Floats:
+        """0–100, by the table."""
         xs, ys = zip(*self.table, strict=True)
-        return float(np.interp(log_odds, xs, ys))
+        scores: Floats = np.interp(log_odds, xs, ys)
+        return scores
 
-    def explain(self, features: AccountFeatures) -> tuple[float, float, dict[str, float]]:
-        """``(score, base, points by feature)``: base and points add up to the score.
+    def chance(self, log_odds: Floats) -> Floats | None:
+        """The calibrated chance of a first purchase within the horizon; None when it was never calibrated."""
+        return None if self.shift is None else sigmoid(self.slope * log_odds + self.shift)
+
+    def explain(self, columns: Columns) -> tuple[Floats, float, Floats]:
+        """``(scores, base, points)``: base plus the points of a row (rows × ``additive.names``) is its score.
 
         The base is the score of an account that is average throughout; the way from there to the score is shared in proportion to the parts of the
         log-odds, which for a sum seen through one curve is the Aumann-Shapley value.
 
         Source: Sundararajan, Taly, Yan: Axiomatic Attribution for Deep Networks (2017), section 3.
         """
-        parts = self.log_odds(features)
-        total = sum(parts.values())
-        score, base = self.score(total), self.score(0.0)
-        rate = (score - base) / total if abs(total) > 1e-9 else 0.0
-        return score, base, {name: part * rate for name, part in parts.items()}
+        parts = self.additive.parts(columns)
+        totals = parts.sum(axis=1)
+        scores, base = self.score(totals), float(self.score(np.zeros(1))[0])
+        is_moved = np.abs(totals) > 1e-9
+        rates = np.divide(scores - base, totals, out=np.zeros_like(totals), where=is_moved)
+        return np.where(is_moved, scores, base), base, parts * rates[:, None]
 
     def to_json(self) -> str:
         """The parameters as JSON, the same text for the same model."""
-        return json.dumps(asdict(self) | {"format": FORMAT}, sort_keys=True)
+        fields = {
+            "format": FORMAT, "product": self.product, "additive": self.additive.as_object(), "table": [list(pair) for pair in self.table],
+            "slope": self.slope, "shift": self.shift,
+        }  # fmt: skip
+        return json.dumps(fields, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> FitModel:
-        """The model that ``to_json`` wrote."""
-        fields: dict[str, Any] = json.loads(text)
-        if fields.pop("format") != FORMAT:
+        """The model that ``to_json`` wrote.
+
+        Raises:
+            ValueError: another format.
+        """
+        fields: Mapping[str, Any] = json.loads(text)
+        if fields.get("format") != FORMAT:
             raise ValueError("the model was saved in another format; refit it with `bellwether learn`")
-        return cls(**fields)
+        additive = AdditiveModel.from_object(fields["additive"])
+        return cls(fields["product"], additive, [tuple(pair) for pair in fields["table"]], fields["slope"], fields["shift"])
 
 
-def train_fit(
-    product: str, features: Sequence[AccountFeatures], positives: frozenset[str], losers: frozenset[str], as_of: str, seed: int
-) -> tuple[FitModel, ModelVersion] | None:
-    """A model of who buys the product, and its registry record; None when there are too few positives to learn from.
+def train_fit(product: str, columns: Columns, positives: Flags, losers: Flags, worth: Floats, seed: int) -> FitModel | None:
+    """A model of who buys the product; None when there are too few customers (or others) to learn from.
 
     Args:
-        positives: accounts that bought the product.
-        losers: accounts whose deals for it were lost; they count threefold among the others, which are merely unlabelled.
+        columns: features of accounts with firmographics.
+        positives: which of them are customers.
+        losers: which of them lost a deal for it.
+        worth: what each spent on it: the best customer counts three times as much as the least.
     """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import roc_auc_score
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
-
-    known = [row for row in features if row.has_firmographics]
-    labels = np.array([row.account_id in positives for row in known], dtype=bool)
-    if labels.sum() < MIN_POSITIVES or (~labels).sum() < MIN_POSITIVES:
+    n_positive, n_other = int(positives.sum()), int((~positives).sum())
+    if min(n_positive, n_other) < MIN_POSITIVES:
         return None
-    encoding = _encoding(known)
-    matrix = _matrix(known, encoding)
-    weights = np.array([3.0 if row.account_id in losers and row.account_id not in positives else 1.0 for row in known])
-    regression = LogisticRegression(C=0.2, class_weight="balanced", max_iter=2000, solver="lbfgs", random_state=seed)
-    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
-    held_out = cross_val_predict(regression, matrix, labels, cv=folds, method="decision_function", params={"sample_weight": weights})
-    regression.fit(matrix, labels, sample_weight=weights)
-    model = _as_model(product, encoding, regression.coef_[0], float(regression.intercept_[0]), known)
-    data_hash = content_key(
-        as_of, [(row.account_id, bool(label)) for row, label in zip(known, labels, strict=True)], matrix.round(9).tolist()
-    )
-    metrics = {"auc_5_fold": round(float(roc_auc_score(labels, held_out)), 4), "base_rate": round(float(labels.mean()), 4)}
-    record = ModelVersion(
-        content_key("fit", product, as_of, data_hash, FORMAT),
-        "fit",
-        product,
-        as_of,
-        int(labels.sum()),
-        int((~labels).sum()),
-        data_hash,
-        json.dumps(metrics, sort_keys=True),
-        model.to_json(),
-    )
-    return model, record
+    weights = np.where(losers & ~positives, LOSER_WEIGHT, 1.0)
+    ranks = np.argsort(np.argsort(worth[positives], kind="stable"), kind="stable")
+    weights[positives] = 0.5 + (ranks + 0.5) / n_positive
+    design = make_design(columns)
+    matrix = design.matrix(columns)
+    penalty = design.penalty(PENALTY, float(n_positive))
+    dice = np.random.default_rng(seed)
+    own, others = np.flatnonzero(positives), np.flatnonzero(~positives)
+    total, intercept = np.zeros(matrix.shape[1]), 0.0
+    with one_thread():
+        for _ in range(N_BAGS):
+            drawn = dice.choice(others, DRAWN_PER_POSITIVE * n_positive, replace=True)
+            rows = np.concatenate([own, drawn])
+            row_weights = weights[rows]
+            row_weights[: len(own)] *= row_weights[len(own) :].sum() / row_weights[: len(own)].sum()
+            coefficients, shift = fit_logistic(matrix[rows], positives[rows].astype(float), row_weights, penalty)
+            total, intercept = total + coefficients / N_BAGS, intercept + shift / N_BAGS
+        additive = design.model(total, intercept, columns)
+        table = quantile_table(additive.log_odds(columns))
+    return FitModel(product, additive, table, 1.0, None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Encoding:
-    means: dict[str, float]
-    scales: dict[str, float]
-    levels: dict[str, list[str]]
-
-
-def _encoding(rows: Sequence[AccountFeatures]) -> _Encoding:
-    means, scales = {}, {}
-    for name in rows[0].numbers:
-        values = np.array([row.numbers[name] for row in rows if row.numbers[name] is not None], dtype=float)
-        if len(values) and values.std() > 1e-9:
-            means[name], scales[name] = float(values.mean()), float(values.std())
-    levels = {}
-    for name in rows[0].categories:
-        seen, counts = np.unique([row.categories[name] for row in rows], return_counts=True)
-        levels[name] = [str(level) for level, n in zip(seen, counts, strict=True) if n >= MIN_CATEGORY_COUNT]
-    return _Encoding(means, scales, levels)
-
-
-def _matrix(rows: Sequence[AccountFeatures], encoding: _Encoding) -> NDArray[np.float64]:
-    columns = [
-        [0.0 if (value := row.numbers[name]) is None else (value - encoding.means[name]) / encoding.scales[name] for row in rows]
-        for name in encoding.means
-    ]
-    columns += [[float(row.categories[name] == level) for row in rows] for name, levels in encoding.levels.items() for level in levels]
-    return np.array(columns, dtype=float).T
-
-
-def _as_model(
-    product: str, encoding: _Encoding, coefficients: NDArray[np.float64], intercept: float, rows: Sequence[AccountFeatures]
-) -> FitModel:
-    remaining = iter(coefficients.tolist())
-    slopes = {name: next(remaining) for name in encoding.means}
-    levels: dict[str, dict[str, float]] = {}
-    for name, names in encoding.levels.items():
-        raw = {level: next(remaining) for level in names}
-        counts = {level: sum(row.categories[name] == level for row in rows) for level in names}
-        # Centred, so that 0 is the average account for categories as it is for standardised numbers.
-        mean = sum(raw[level] * counts[level] for level in names) / len(rows)
-        levels[name] = {level: value - mean for level, value in raw.items()} | {"other": -mean}
-        intercept += mean
-    unscaled = FitModel(product, intercept, encoding.means, encoding.scales, slopes, levels, [(0.0, 0.0), (1.0, 100.0)])
-    totals = np.array([sum(unscaled.log_odds(row).values()) for row in rows])
-    return FitModel(product, intercept, encoding.means, encoding.scales, slopes, levels, _quantile_table(totals))
-
-
-def _quantile_table(totals: NDArray[np.float64]) -> list[list[float]]:
-    table: list[list[float]] = []
+def quantile_table(log_odds: Floats) -> list[tuple[float, float]]:
+    """Rising pairs of log-odds and score: the anchors' shares of the book."""
+    table: list[tuple[float, float]] = []
     for share, score in QUANTILE_ANCHORS:
-        x = float(np.quantile(totals, share))
+        x = round(float(np.quantile(log_odds, share)), DIGITS)
         if table and x <= table[-1][0]:
             x = float(np.nextafter(table[-1][0], np.inf))
-        table.append([x, score])
+        table.append((x, score))
     return table

@@ -1,66 +1,86 @@
-"""Potential revenue: what similar customers spend on a product in a year, as a low-high range."""
+"""Potential revenue: what similar customers spend on a product in a year, as a low-high range.
+
+Similar is: same size segment and industry; where too few bought, same size segment; else all customers. The range runs from the lower to the upper quartile
+of each group, pulled towards the wider group's the fewer customers it has.
+
+Source: the quantile view of a customer's wallet (Rosset et al.: Wallet estimation models, 2005).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 
-from storage.catalogue import Catalogue, Product
-from storage.store import Store
+from scoring.book import Book
+from scoring.columns import Flags, Floats, Texts
+from scoring.features import DAYS_PER_YEAR, spend
+from storage.catalogue import SizeSegments
 
 MIN_SIMILAR = 8
+PULL = 10.0  # customers of the wider group that count like the group's own
+YEARS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class RevenueRange:
-    """Dollars a year: the lower and upper quartile of similar customers."""
+@dataclass(frozen=True)
+class Spenders:
+    """Customers with a known spend on a product: dollars a year, size segment and industry."""
 
-    low_usd: float
-    high_usd: float
+    yearly_usd: Floats
+    segment: Texts
+    industry: Texts
+
+    @classmethod
+    def of(cls, book: Book, bits: int, segments: SizeSegments) -> Spenders:
+        """The spenders of a book."""
+        yearly = spend(book, bits, round(YEARS * DAYS_PER_YEAR)) / YEARS
+        bought: Flags = yearly > 0
+        return cls(yearly[bought], size_segments(book, segments)[bought], book.industry[bought])
 
 
 class PotentialRevenue:
-    """Looks up the range for an account: customers of its size and industry, else of its size, else all; None when too few bought.
+    """Looks up ranges; NaN where too few bought at all."""
 
-    Source: the quantile view of a customer's wallet (Rosset et al.: Wallet estimation models, 2005), here with plain group quantiles.
-    """
+    def __init__(self, parts: Iterable[Spenders]) -> None:
+        spenders = list(parts)
+        yearly = np.concatenate([part.yearly_usd for part in spenders]) if spenders else np.zeros(0)
+        segment = np.concatenate([part.segment for part in spenders]) if spenders else np.zeros(0, dtype=object)
+        industry = np.concatenate([part.industry for part in spenders]) if spenders else np.zeros(0, dtype=object)
+        self._ranges: dict[tuple[str, ...], tuple[float, float]] = {}
+        if len(yearly) < MIN_SIMILAR:
+            return
+        self._ranges[()] = _quartiles(yearly)
+        for name in sorted(set(segment)):
+            of_size = segment == name
+            self._add((name,), yearly[of_size], ())
+            for kind in sorted(set(industry[of_size])):
+                self._add((name, kind), yearly[of_size & (industry == kind)], (name,) if (name,) in self._ranges else ())
 
-    def __init__(self, store: Store, catalogue: Catalogue, product: Product, as_of: date) -> None:
-        self._segments = catalogue.segments
-        spend = _yearly_spend(store, product, as_of)
-        self._groups: dict[tuple[str | None, ...], list[float]] = {}
-        for row in store.query(
-            "SELECT account_id, employees, industry FROM firmographics WHERE observed_on <= ? ORDER BY observed_on, firmographics_id",
-            (as_of.isoformat(),),
-        ):
-            if row["account_id"] in spend:
-                for group in self._groups_of(row["employees"], row["industry"]):
-                    self._groups.setdefault(group, []).append(spend[row["account_id"]])
+    def ranges(self, segment: Texts, industry: Texts) -> tuple[Floats, Floats]:
+        """Low and high for each account, in dollars a year."""
+        nothing = (float("nan"), float("nan"))
+        found = {}
+        for pair in set(zip(segment, industry, strict=True)):
+            found[pair] = self._ranges.get(pair) or self._ranges.get(pair[:1]) or self._ranges.get((), nothing)
+        rows = np.array([found[pair] for pair in zip(segment, industry, strict=True)]).reshape(-1, 2)
+        return rows[:, 0], rows[:, 1]
 
-    def range_for(self, employees: int | None, industry: str | None) -> RevenueRange | None:
-        """The range of the narrowest group with enough customers."""
-        for group in self._groups_of(employees, industry):
-            if len(values := self._groups.get(group, [])) >= MIN_SIMILAR:
-                low, high = np.quantile(values, [0.25, 0.75])
-                return RevenueRange(round(float(low), 2), round(float(high), 2))
-        return None
-
-    def _groups_of(self, employees: int | None, industry: str | None) -> Sequence[tuple[str | None, ...]]:
-        segment = self._segments.segment(employees)
-        return ((segment, industry), (segment,), ())
+    def _add(self, key: tuple[str, ...], yearly: Floats, wider: tuple[str, ...]) -> None:
+        if len(yearly) < MIN_SIMILAR:
+            return
+        own, prior = _quartiles(yearly), self._ranges[wider]
+        trust = len(yearly) / (len(yearly) + PULL)
+        low, high = (round(trust * a + (1 - trust) * b, 2) for a, b in zip(own, prior, strict=True))
+        self._ranges[key] = (low, high)
 
 
-def _yearly_spend(store: Store, product: Product, as_of: date) -> Mapping[str, float]:
-    """Per account that bought the product in the three years before: what it spent on it a year."""
-    first = as_of.replace(year=as_of.year - 3, day=min(as_of.day, 28)).isoformat()
-    total: dict[str, float] = {}
-    for row in store.query(
-        "SELECT account_id, product, sku, amount_usd FROM transactions WHERE transacted_on > ? AND transacted_on <= ? ORDER BY transaction_id",
-        (first, as_of.isoformat()),
-    ):
-        if product.is_match(row["product"], row["sku"]):
-            total[row["account_id"]] = total.get(row["account_id"], 0.0) + row["amount_usd"]
-    return {account_id: amount / 3 for account_id, amount in total.items() if amount > 0}
+def size_segments(book: Book, segments: SizeSegments) -> Texts:
+    """Each account's segment of the customer landscape; ``unknown`` where its size is."""
+    names = [segments.segment(None if np.isnan(n) else int(n)) or "unknown" for n in book.employees]
+    return np.array(names, dtype=object)
+
+
+def _quartiles(yearly: Floats) -> tuple[float, float]:
+    low, high = np.quantile(yearly, [0.25, 0.75])
+    return round(float(low), 2), round(float(high), 2)

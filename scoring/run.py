@@ -1,199 +1,212 @@
-"""One scoring of the whole book as of a date: fit, buying signals, matrix, clusters."""
+"""One scoring of the whole book as of a date: fit, buying signals, matrix, clusters, and what moved since the run before."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date
 
-from scoring.buying_signals import WeighedEvent, score_signals
-from scoring.features import AccountFeatures, load_features
-from scoring.fit import FitModel, train_fit
-from scoring.potential import PotentialRevenue
+import numpy as np
+
+from scoring.book import Book, iter_spans, load_book
+from scoring.buying_signals import score_signals
+from scoring.contributions import fit_texts, signal_texts
+from scoring.drift import Drift
+from scoring.features import NEVER
+from scoring.fit import FitModel
+from scoring.fit_training import current_columns
+from scoring.learning import learn_models, training_span
+from scoring.logistic import one_thread
+from scoring.movement import Previous, load_previous
+from scoring.placing import Placing
+from scoring.potential import PotentialRevenue, Spenders, size_segments
+from scoring.registry import ALL_PRODUCTS, FIT, SIGNALS, load_fit_model, load_in_use, load_signal_model
+from scoring.verdict import NOT_READY
+from scoring.workloads import Steps, first_days
 from storage.catalogue import Catalogue, Product
-from storage.clock import end_of_day
 from storage.ids import content_key
-from storage.records import ClusterAssignment, FitScore, ModelVersion, Record, ScoringRun, SignalScore
-from storage.store import Store
+from storage.records import ClusterAssignment, ClusterMovement, FeatureDrift, FitScore, NextWorkload, ScoringRun, SignalScore
+from storage.store import Row, Store
 
-LOOK_WINDOW_DAYS = 92  # a site not seen for a quarter has not been looked at
-CODE_VERSION = "1"
+SLICE_ACCOUNTS = 50_000
+CODE_VERSION = "2"
 
 
-@dataclass(frozen=True, slots=True)
-class _Models:
-    by_product: dict[str, tuple[FitModel, str]]
-    new: list[ModelVersion]
+@dataclass(frozen=True)
+class ProductModels:
+    """What scores a product: its fit model (its own, or that of all products, or none) and the weights of event types."""
+
+    fit: FitModel | None
+    fit_id: str | None
+    basis: str | None  # what a reader must know of the fit model: that it is unproven, or of all products
+    weights: Mapping[str, float]
+    weights_id: str | None
+    baseline: str | None  # the metrics of the fit model, which hold what its book looked like
 
 
 def score_book(
     store: Store, catalogue: Catalogue, as_of: date, seed: int, on_progress: Callable[[int, int], None] = lambda done, total: None
 ) -> ScoringRun:
-    """Scores every account for every product and stores the run; the same date, book and catalogue give the same run and rows."""
-    models = _fit_models(store, catalogue, as_of, seed)
-    events = load_events(store, as_of)
-    looked_at = load_looked_at(store, as_of)
-    records: list[Record] = list(models.new)
-    model_version = content_key(*(f"{product}:{model_id}" for product, (_, model_id) in sorted(models.by_product.items())))
+    """Scores every account for every product and stores the run; the same date, book, models and catalogue give the same run and rows.
+
+    Models are those in use by the date. Where none was released since the quarter began, they are learned first.
+    """
+    _refresh_models(store, catalogue, as_of, seed)
+    models = {product.product_id: load_models(store, product, as_of) for product in catalogue.products}
+    model_version = content_key(*(f"{name}:{m.fit_id}:{m.weights_id}" for name, m in sorted(models.items())))
+    previous = load_previous(store, catalogue, as_of)
     run_id = content_key(
-        "run", as_of, catalogue.content_hash, model_version, CODE_VERSION, _digest(store, as_of), sorted(looked_at),
-        [asdict(event) for rows in events.values() for event in rows],
-    )  # fmt: skip
-    n_accounts = 0
-    for i, product in enumerate(catalogue.products):
-        features = load_features(store, catalogue, product, as_of)
-        n_accounts = len(features)
-        records.extend(_score_product(store, catalogue, product, as_of, run_id, features, models, events, looked_at))
-        on_progress(i + 1, len(catalogue.products))
+        "run", as_of, catalogue.content_hash, model_version, CODE_VERSION, _digest(store, as_of), previous.run_id if previous else None
+    )
+    n_accounts = int(store.value("SELECT count(*) FROM accounts WHERE observed_on <= ?", (as_of.isoformat(),)))
     run = ScoringRun(run_id, as_of.isoformat(), catalogue.matrix.name, model_version, n_accounts, catalogue.content_hash, CODE_VERSION)
-    store.save([run, *records])
+    sample = load_book(store, catalogue, as_of, last=training_span(store))
+    n_products = len(catalogue.products)
+    steps = Steps.of(sample, n_products)
+    potentials = [PotentialRevenue([Spenders.of(sample, 1 << i, catalogue.segments)]) for i in range(n_products)]
+    drifts = {name: Drift(m.baseline) for name, m in models.items()}
+    spans = list(iter_spans(n_accounts, SLICE_ACCOUNTS))
+    with store.transaction(), one_thread():
+        store.save([run])
+        for done, (first, last) in enumerate(spans):
+            book = sample if len(spans) == 1 and len(sample) == n_accounts else load_book(store, catalogue, as_of, first, last)
+            for i, product in enumerate(catalogue.products):
+                slice_ = _Slice(store, catalogue, run, book, product, 1 << i, models[product.product_id], previous, first, last)
+                slice_.save(potentials[i], drifts[product.product_id])
+                on_progress(done * n_products + i + 1, len(spans) * n_products)
+            _save_next_workloads(store, catalogue, run_id, book, steps)
+        store.save([FeatureDrift(run_id, name, feature, psi) for name, drift in drifts.items() for feature, psi in drift.psi().items()])
     return run
 
 
-def load_events(store: Store, as_of: date) -> dict[str, list[WeighedEvent]]:
-    """Per account, the events that were known by the date: one per happening, about the account itself, as a buyer."""
-    found: dict[str, list[WeighedEvent]] = {}
-    for row in store.query(
-        """
-        SELECT account_id, event_id, event_type, occurred_on, confidence FROM signal_events
-        WHERE duplicate_of IS NULL AND role = 'subject' AND stance = 'buyer' AND status != 'rumoured' AND observed_at <= ?
-        ORDER BY account_id, event_id
-        """,
-        (end_of_day(as_of),),
-    ):
-        event = WeighedEvent(row["event_id"], row["event_type"], date.fromisoformat(row["occurred_on"]), row["confidence"])
-        found.setdefault(row["account_id"], []).append(event)
-    return found
-
-
-def load_looked_at(store: Store, as_of: date) -> set[str]:
-    """Accounts with at least one page seen in the window before the date: only of these is silence a finding."""
-    first = date.fromordinal(as_of.toordinal() - LOOK_WINDOW_DAYS).isoformat()
-    rows = store.query(
-        "SELECT DISTINCT account_id FROM pages WHERE account_id IS NOT NULL AND fetched_at <= ? AND checked_at >= ?",
-        (end_of_day(as_of), first),
+def load_models(store: Store, product: Product, as_of: date) -> ProductModels:
+    """The models in use by the date; where a product has no fit model of its own, that of all products stands in."""
+    fit, is_own = load_in_use(store, FIT, product.product_id, as_of), True
+    if fit is None or fit.model is None:
+        fit, is_own = load_in_use(store, FIT, ALL_PRODUCTS, as_of), False
+    fit_row = fit.model if fit else None
+    signals = load_in_use(store, SIGNALS, product.product_id, as_of)
+    signals_row = signals.model if signals else None
+    return ProductModels(
+        load_fit_model(fit_row) if fit_row else None,
+        fit_row["model_id"] if fit_row else None,
+        _basis(fit_row, is_own),
+        load_signal_model(signals_row).weights if signals_row else product.weights,
+        signals_row["model_id"] if signals_row else None,
+        fit_row["metrics"] if fit_row else None,
     )
-    return {row["account_id"] for row in rows}
 
 
-def load_customers(store: Store, product: Product, as_of: date) -> tuple[frozenset[str], frozenset[str]]:
-    """Accounts that bought the product by the date, and accounts whose deal for it was lost."""
-    day = {"as_of": as_of.isoformat()}
-    bought = {
-        row["account_id"]
-        for row in store.query(
-            "SELECT account_id, product, sku FROM subscriptions WHERE started_on <= :as_of "
-            "UNION ALL SELECT account_id, product, sku FROM transactions WHERE transacted_on <= :as_of",
-            day,
-        )
-        if product.is_match(row["product"], row["sku"])
-    }
-    lost: set[str] = set()
-    for row in store.query("SELECT account_id, product, outcome FROM opportunities WHERE closed_on <= :as_of", day):
-        if product.is_match(row["product"], None):
-            (bought if row["outcome"] == "won" else lost).add(row["account_id"])
-    return frozenset(bought), frozenset(lost)
+def _basis(fit: Row | None, is_own: bool) -> str | None:
+    if fit is None:
+        return None
+    notes = [] if is_own else ["customers of all products, too few of this one"]
+    if fit["verdict"] == NOT_READY:
+        notes.append("unproven: it could not be told from chance on later purchases")
+    return "; ".join(notes) or None
 
 
-def _fit_models(store: Store, catalogue: Catalogue, as_of: date, seed: int) -> _Models:
-    """The models of the quarter: trained on what was known at its first day, or by the date itself where that was too little."""
+def _refresh_models(store: Store, catalogue: Catalogue, as_of: date, seed: int) -> None:
+    """Learns as of the quarter's first day (or of the date itself where less than half of the accounts were known on that day) if that is due."""
     quarter = date(as_of.year, 3 * ((as_of.month - 1) // 3) + 1, 1)
-    models = _Models({}, [])
-    for product in catalogue.products:
-        for day in (quarter, as_of):
-            features = load_features(store, catalogue, product, day)
-            bought, lost = load_customers(store, product, day)
-            trained = train_fit(product.product_id, features, bought, lost, day.isoformat(), seed)
-            if trained is not None:
-                models.by_product[product.product_id] = (trained[0], trained[1].model_id)
-                models.new.append(trained[1])
-                break
-    return models
-
-
-def _score_product(
-    store: Store,
-    catalogue: Catalogue,
-    product: Product,
-    as_of: date,
-    run_id: str,
-    features: list[AccountFeatures],
-    models: _Models,
-    events: dict[str, list[WeighedEvent]],
-    looked_at: set[str],
-) -> Iterator[Record]:
-    potential = PotentialRevenue(store, catalogue, product, as_of)
-    sizes = load_sizes(store, as_of)
-    model = models.by_product.get(product.product_id)
-    for row in features:
-        fit = _fit_score(run_id, row, product.product_id, model)
-        signals = _signal_score(
-            run_id, row.account_id, product, catalogue, as_of, events.get(row.account_id, []), row.account_id in looked_at
+    due = [
+        kind
+        for kind in (FIT, SIGNALS)
+        if any(
+            (found := load_in_use(store, kind, product.product_id, as_of)) is None or found.release["released_on"] < quarter.isoformat()
+            for product in catalogue.products
         )
-        yield fit
-        yield signals
-        fit_band, signals_band = catalogue.bands.band(fit.score), catalogue.bands.band(signals.score)
-        segment, cluster = catalogue.matrix.place(fit_band, signals_band)
-        revenue = potential.range_for(*sizes.get(row.account_id, (None, None)))
-        yield ClusterAssignment(
-            run_id, row.account_id, product.product_id, fit_band, signals_band, segment, cluster,
-            revenue.low_usd if revenue else None, revenue.high_usd if revenue else None,
-        )  # fmt: skip
-
-
-def load_sizes(store: Store, as_of: date) -> dict[str, tuple[int | None, str | None]]:
-    """Per account, employees and industry as last known by the date."""
-    rows = store.query(
-        "SELECT account_id, employees, industry FROM firmographics WHERE observed_on <= ? ORDER BY observed_on, firmographics_id",
-        (as_of.isoformat(),),
+    ]
+    if not due:
+        return
+    n_then, n_now = (
+        int(store.value("SELECT count(*) FROM accounts WHERE observed_on <= ?", (day.isoformat(),))) for day in (quarter, as_of)
     )
-    return {row["account_id"]: (row["employees"], row["industry"]) for row in rows}
+    learn_models(store, catalogue, quarter if 2 * n_then >= n_now else as_of, seed, due)
 
 
-def _fit_score(run_id: str, row: AccountFeatures, product_id: str, model: tuple[FitModel, str] | None) -> FitScore:
-    if model is None or not row.has_firmographics:
-        return FitScore(run_id, row.account_id, product_id, None, "{}", None)
-    score, base, points = model[0].explain(row)
-    values = {name: row.numbers.get(name, row.categories.get(name)) for name in points}
-    contributions = {
-        "base": round(base, 6),
-        "points": [
-            {"feature": name, "value": _rounded(values[name]), "points": round(share, 6)}
-            for name, share in sorted(points.items(), key=lambda item: (-item[1], item[0]))
-        ],
-    }
-    return FitScore(run_id, row.account_id, product_id, round(score, 6), json.dumps(contributions), model[1])
+class _Slice:
+    """One product for one slice of the book: scores, and rows to keep."""
+
+    def __init__(
+        self, store: Store, catalogue: Catalogue, run: ScoringRun, book: Book, product: Product, bits: int, models: ProductModels,
+        previous: Previous | None, first: str, last: str,
+    ) -> None:  # fmt: skip
+        self._store, self._catalogue, self._run, self._book, self._product = store, catalogue, run, book, product
+        self._bits, self._models, self._previous, self._span = bits, models, previous, (first, last)
+
+    def save(self, potential: PotentialRevenue, drift: Drift) -> None:
+        """Scores and stores."""
+        book, run_id, product_id = self._book, self._run.run_id, self._product.product_id
+        ids = book.account_ids.tolist()
+        columns = current_columns(book, self._bits)
+        drift.add(columns.rows(book.has_firmographics))
+        fit_scores, fit_jsons = fit_texts(self._models.fit, self._models.basis, columns, book.has_firmographics)
+        signals = score_signals(book.events, len(book), self._models.weights, self._catalogue.half_lives_days, book.as_of)
+        signal_scores, signal_jsons, n_events = signal_texts(signals, book)
+        placing = Placing(self._catalogue)
+        fit_bands, signal_bands = placing.bands(fit_scores), placing.bands(signal_scores)
+        segments, clusters = placing.places(fit_bands, signal_bands)
+        low, high = potential.ranges(size_segments(book, self._catalogue.segments), book.industry)
+        n = len(ids)
+        runs, products = [run_id] * n, [product_id] * n
+        model_ids = [self._models.fit_id if known and self._models.fit else None for known in book.has_firmographics.tolist()]
+        self._store.save_rows(FitScore, zip(runs, ids, products, _known(fit_scores), fit_jsons, model_ids, strict=True))
+        self._store.save_rows(SignalScore, zip(runs, ids, products, _known(signal_scores), signal_jsons, n_events, strict=True))
+        names = [placing.band_name(band) for band in fit_bands.tolist()], [placing.band_name(band) for band in signal_bands.tolist()]
+        self._store.save_rows(
+            ClusterAssignment, zip(runs, ids, products, *names, segments, clusters, _known(low), _known(high), strict=True)
+        )
+        if self._previous is not None:
+            moved = self._previous.movements(
+                self._store, book, self._product, columns, fit_scores, signal_scores, segments, clusters, placing, *self._span
+            )
+            self._store.save_rows(ClusterMovement, ((run_id, *row) for row in moved))
 
 
-def _rounded(value: object) -> object:
-    return round(value, 4) if isinstance(value, float) else value
+def _save_next_workloads(store: Store, catalogue: Catalogue, run_id: str, book: Book, steps: Steps) -> None:
+    chosen, share = steps.best(first_days(book, len(catalogue.products)) < NEVER)
+    names = [product.product_id for product in catalogue.products]
+    store.save_rows(
+        NextWorkload,
+        (
+            (run_id, account_id, names[at], round(part, 4))
+            for account_id, at, part in zip(book.account_ids.tolist(), chosen.tolist(), share.tolist(), strict=True)
+            if at >= 0
+        ),
+    )
 
 
-def _signal_score(
-    run_id: str, account_id: str, product: Product, catalogue: Catalogue, as_of: date, events: list[WeighedEvent], is_looked_at: bool
-) -> SignalScore:
-    if not is_looked_at and not events:
-        return SignalScore(run_id, account_id, product.product_id, None, "[]", 0)
-    score, points = score_signals(events, product, catalogue.half_lives_days, as_of)
-    contributions = [asdict(point) | {"points": round(point.points, 6)} for point in points]
-    return SignalScore(run_id, account_id, product.product_id, round(score, 6), json.dumps(contributions), len(points))
+def _known(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> list[float | None]:
+    return [None if value != value else value for value in values.tolist()]
+
+
+# A sum over rows does not depend on their order; sixteen hexadecimal digits of each id enter it by place.
+_ID_SUM = " + ".join(f"unicode(substr({{key}}, {place}, 1)) * {31**place % 1_000_003}" for place in range(1, 17))
+_DIGESTED = (
+    ("accounts", "account_id", "observed_on <= :as_of"),
+    ("firmographics", "firmographics_id", "observed_on <= :as_of"),
+    ("subscriptions", "subscription_id", "started_on <= :as_of"),
+    ("transactions", "transaction_id", "transacted_on <= :as_of"),
+    ("opportunities", "opportunity_id", "created_on <= :as_of"),
+    ("domain_pings", "ping_id", "pinged_at <= :as_of || 'T23:59:59Z'"),
+    ("technology_observations", "observation_id", "first_seen_on <= :as_of"),
+    ("pages", "page_id", "fetched_at <= :as_of || 'T23:59:59Z'"),
+    ("signal_events", "event_id", "observed_at <= :as_of || 'T23:59:59Z'"),
+)
 
 
 def _digest(store: Store, as_of: date) -> str:
-    """A key of what else of the book a score depends on."""
-    day = as_of.isoformat()
-    counts = [
-        store.value("SELECT count(*) FROM accounts WHERE observed_on <= ?", (day,)),
-        store.value(
-            "SELECT group_concat(firmographics_id) FROM (SELECT firmographics_id FROM firmographics WHERE observed_on <= ? ORDER BY 1)",
-            (day,),
-        ),
-        store.value(
-            "SELECT group_concat(transaction_id) FROM (SELECT transaction_id FROM transactions WHERE transacted_on <= ? ORDER BY 1)", (day,)
-        ),
-        store.value(
-            "SELECT group_concat(subscription_id) FROM (SELECT subscription_id FROM subscriptions WHERE started_on <= ? ORDER BY 1)", (day,)
-        ),
-    ]
-    return content_key(*counts)
+    """A key of all rows a score as of the date may depend on."""
+    parts = []
+    for table, key, condition in _DIGESTED:
+        total = f"coalesce(sum(({_ID_SUM.format(key=key)}) * (unicode(substr({key}, 1, 1)) + 7 * unicode(substr({key}, 9, 1)))), 0)"
+        row = next(
+            store.query(
+                f"SELECT count(*) AS n, {total} AS total FROM {table} WHERE {condition}"  # noqa: S608 - our own names
+                " AND account_id IN (SELECT account_id FROM accounts WHERE observed_on <= :as_of)",
+                {"as_of": as_of.isoformat()},
+            )
+        )
+        parts.append(f"{table}:{row['n']}:{row['total']}")
+    return content_key(*parts)

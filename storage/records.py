@@ -317,13 +317,72 @@ class ModelVersion:
 
     model_id: str
     kind: str  # fit, signals
-    product: str
+    product: str  # ALL_PRODUCTS for the fit model of customers of any product
     trained_as_of: str
+    trained_from: str  # the first day of the outcomes learned from
     n_positive: int
     n_other: int
     data_hash: str
-    metrics: str
+    seed: int
+    verdict: str  # ready, ok, not_ready
+    metrics: str  # JSON object
     parameters: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRelease:
+    """Which model is in use from a day on; the last release by day and sequence counts."""
+
+    release_id: str
+    kind: str
+    product: str
+    model_id: str | None  # None: none is fit to be used; signals then use the catalogue's weights, fit the model of all products
+    released_on: str
+    sequence: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureDrift:
+    """How far a feature of the scored book lies from the book its model was trained on (population stability index)."""
+
+    run_id: str
+    product: str
+    feature: str
+    psi: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterMovement:
+    """An account that left its segment since the run before, and what moved it."""
+
+    run_id: str
+    account_id: str
+    product: str
+    from_segment: str | None
+    from_cluster: str
+    to_segment: str | None
+    to_cluster: str
+    cause: str  # event, firmographic, model, coverage; the steps that changed the segment, joined by " and "
+
+
+@dataclass(frozen=True, slots=True)
+class NextWorkload:
+    """A product that accounts with the same products took next, and the share of them that took this one."""
+
+    run_id: str
+    account_id: str
+    product: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What a validation found, whole, as JSON."""
+
+    card_id: str
+    as_of: str
+    content: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +418,11 @@ Record = (
     | SignalScore
     | ClusterAssignment
     | ModelVersion
+    | ModelRelease
+    | FeatureDrift
+    | ClusterMovement
+    | NextWorkload
+    | ModelCard
     | ReportRun
 )
 
@@ -383,6 +447,11 @@ TABLES: dict[type, tuple[str, tuple[str, ...]]] = {
     SignalScore: ("signal_scores", ("run_id", "account_id", "product")),
     ClusterAssignment: ("cluster_assignments", ("run_id", "account_id", "product")),
     ModelVersion: ("model_versions", ("model_id",)),
+    ModelRelease: ("model_releases", ("release_id",)),
+    FeatureDrift: ("feature_drift", ("run_id", "product", "feature")),
+    ClusterMovement: ("cluster_movements", ("run_id", "account_id", "product")),
+    NextWorkload: ("next_workloads", ("run_id", "account_id", "product")),
+    ModelCard: ("model_cards", ("card_id",)),
     ReportRun: ("report_runs", ("report_id",)),
 }
 

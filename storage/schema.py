@@ -106,3 +106,27 @@ def m003_frontier(db: Database) -> None:
         published_hint TEXT, found_on TEXT NOT NULL, found_at TEXT NOT NULL, state TEXT NOT NULL, tried_at TEXT, n_tries INTEGER NOT NULL) STRICT;
     CREATE INDEX frontier_urls_due ON frontier_urls(state, account_id);
     """)
+
+
+@migrations()
+def m004_models(db: Database) -> None:
+    db.executescript("""
+    ALTER TABLE model_versions ADD COLUMN trained_from TEXT NOT NULL DEFAULT '';
+    ALTER TABLE model_versions ADD COLUMN seed INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE model_versions ADD COLUMN verdict TEXT NOT NULL DEFAULT 'not_ready';
+    CREATE TABLE model_releases (
+        release_id TEXT PRIMARY KEY, kind TEXT NOT NULL, product TEXT NOT NULL, model_id TEXT REFERENCES model_versions, released_on TEXT NOT NULL,
+        sequence INTEGER NOT NULL, reason TEXT NOT NULL) STRICT;
+    CREATE INDEX model_releases_in_use ON model_releases(kind, product, released_on, sequence);
+    CREATE TABLE feature_drift (
+        run_id TEXT NOT NULL REFERENCES scoring_runs, product TEXT NOT NULL, feature TEXT NOT NULL, psi REAL NOT NULL,
+        PRIMARY KEY (run_id, product, feature)) STRICT;
+    CREATE TABLE cluster_movements (
+        run_id TEXT NOT NULL REFERENCES scoring_runs, account_id TEXT NOT NULL REFERENCES accounts, product TEXT NOT NULL, from_segment TEXT,
+        from_cluster TEXT NOT NULL, to_segment TEXT, to_cluster TEXT NOT NULL, cause TEXT NOT NULL,
+        PRIMARY KEY (run_id, account_id, product)) STRICT;
+    CREATE TABLE next_workloads (
+        run_id TEXT NOT NULL REFERENCES scoring_runs, account_id TEXT NOT NULL REFERENCES accounts, product TEXT NOT NULL, share REAL NOT NULL,
+        PRIMARY KEY (run_id, account_id, product)) STRICT;
+    CREATE TABLE model_cards (card_id TEXT PRIMARY KEY, as_of TEXT NOT NULL, content TEXT NOT NULL) STRICT;
+    """)

@@ -1,0 +1,330 @@
+"""The operator's book as arrays, as it was known at the end of a date.
+
+Rows are read once from the store, in the order of its indexes, and become columns; everything after that is array arithmetic (docs/adr/0005).
+A book may be a slice of the accounts, so that memory does not grow with their number.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from scoring.columns import UNKNOWN, Flags, Floats, Texts, Whole
+from storage.catalogue import Catalogue, Product
+from storage.clock import end_of_day
+from storage.store import Store
+
+YEARS_OF_TRANSACTIONS = 10
+LOOK_WINDOW_DAYS = 92  # a site not seen for a quarter has not been looked at
+BATCH = 50_000
+FIRST_KEY, LAST_KEY = "", "g"  # account ids are hexadecimal
+
+
+@dataclass(frozen=True)
+class Purchases:
+    """Subscriptions begun and transactions made; ``products`` has a bit set for each product of the catalogue that it belongs to."""
+
+    account: Whole
+    day: Whole
+    amount_usd: Floats
+    is_end_of_support: Flags
+    products: Whole
+
+
+@dataclass(frozen=True)
+class Deals:
+    """Opportunities; ``closed`` is after every date, and ``is_won`` False, while a deal was still open."""
+
+    account: Whole
+    created: Whole
+    closed: Whole
+    is_closed: Flags
+    is_won: Flags
+    products: Whole
+
+
+@dataclass(frozen=True)
+class Events:
+    """Happenings about the account itself, as a buyer, one row each, by account and event id.
+
+    ``public`` is the day on which anyone could have known: the publication's date, or the first sight where it has none. ``observed`` is when we knew.
+    """
+
+    account: Whole
+    event_id: Texts
+    event_type: Texts
+    occurred: Whole
+    observed: Whole
+    public: Whole
+    confidence: Floats
+    n_sources: Whole
+
+
+@dataclass(frozen=True)
+class Book:
+    """Everything that scores are made of; account numbers in the other tables are positions in ``account_ids``."""
+
+    as_of: date
+    account_ids: Texts
+    observed: Whole
+    has_firmographics: Flags
+    employees: Floats
+    annual_revenue_usd: Floats
+    founded_year: Floats
+    is_nonprofit: Floats
+    industry: Texts
+    country: Texts
+    mail_system: Texts
+    technologies: Mapping[str, Texts]
+    is_looked_at: Flags
+    was_ever_looked_at: Flags
+    purchases: Purchases
+    deals: Deals
+    events: Events
+
+    def __len__(self) -> int:
+        return len(self.account_ids)
+
+
+def load_book(store: Store, catalogue: Catalogue, as_of: date, first: str = FIRST_KEY, last: str = LAST_KEY) -> Book:
+    """The book by the end of a date, of the accounts whose id lies in ``[first, last)``."""
+    span = {"as_of": as_of.isoformat(), "first": first, "last": last}
+    rows = _columns(store, _ACCOUNTS_SQL, span, 9)
+    account_ids = np.array(rows[0], dtype=object)
+    keys = account_ids.astype(str)
+    places = _Places(keys)
+    bits = _ProductBits(catalogue)
+    looked_at, ever = _looked_at(store, as_of, span, places)
+    return Book(
+        as_of,
+        account_ids,
+        _days(rows[1]),
+        np.array([key is not None for key in rows[2]], dtype=bool),
+        _floats(rows[3]),
+        _floats(rows[4]),
+        _floats(rows[5]),
+        _floats(rows[6]),
+        _texts(rows[7]),
+        _texts(rows[8]),
+        _mail_systems(store, as_of, span, places),
+        _technologies(store, span, places),
+        looked_at,
+        ever,
+        _load_purchases(store, as_of, span, places, bits),
+        _load_deals(store, span, places, bits),
+        _load_events(store, as_of, span, places),
+    )
+
+
+def iter_spans(n_accounts: int, slice_size: int) -> Iterator[tuple[str, str]]:
+    """Ranges of account ids that hold about ``slice_size`` accounts each; ids are hashes, so equal ranges hold equally many."""
+    n_slices = max(1, -(-n_accounts // slice_size))
+    edges = [FIRST_KEY, *(f"{i * 16**8 // n_slices:08x}" for i in range(1, n_slices)), LAST_KEY]
+    yield from pairwise(edges)
+
+
+class _Places:
+    """Positions of account ids."""
+
+    def __init__(self, keys: Any) -> None:
+        self._keys = keys
+        self.n = len(keys)
+
+    def of(self, account_ids: Sequence[str]) -> tuple[Whole, Flags]:
+        """Positions, and whether the account is in the book at all."""
+        wanted = np.array(account_ids, dtype=self._keys.dtype if self.n else "U16")
+        if not self.n:
+            return np.zeros(len(wanted), dtype=np.int64), np.zeros(len(wanted), dtype=bool)
+        at = np.minimum(np.searchsorted(self._keys, wanted), self.n - 1)
+        return at, self._keys[at] == wanted
+
+
+class _ProductBits:
+    """Which products a name and SKU belong to, as bits; each pair is matched once."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._products: Sequence[Product] = catalogue.products
+        self._known: dict[tuple[str, str | None], int] = {}
+
+    def of(self, names: Sequence[str], skus: Sequence[str | None]) -> Whole:
+        found = np.zeros(len(names), dtype=np.int64)
+        for i, pair in enumerate(zip(names, skus, strict=True)):
+            bits = self._known.get(pair)
+            if bits is None:
+                bits = sum(1 << n for n, product in enumerate(self._products) if product.is_match(*pair))
+                self._known[pair] = bits
+            found[i] = bits
+        return found
+
+
+_ACCOUNTS_SQL = """
+    SELECT a.account_id, a.observed_on, f.firmographics_id, f.employees, f.annual_revenue_usd, f.founded_year, f.is_nonprofit, f.industry, f.country
+    FROM accounts a
+    LEFT JOIN firmographics f ON f.firmographics_id = (
+        SELECT firmographics_id FROM firmographics g WHERE g.account_id = a.account_id AND g.observed_on <= :as_of
+        ORDER BY g.observed_on DESC, g.firmographics_id LIMIT 1)
+    WHERE a.account_id >= :first AND a.account_id < :last AND a.observed_on <= :as_of ORDER BY a.account_id
+"""
+_PURCHASES_SQL = """
+    SELECT account_id, product, sku, started_on, 0.0, 0 FROM subscriptions
+    WHERE account_id >= :first AND account_id < :last AND started_on BETWEEN :oldest AND :as_of
+    UNION ALL
+    SELECT account_id, product, sku, transacted_on, amount_usd, coalesce(is_end_of_support, 0) FROM transactions
+    WHERE account_id >= :first AND account_id < :last AND transacted_on BETWEEN :oldest AND :as_of
+"""
+_DEALS_SQL = """
+    SELECT account_id, product, created_on, closed_on, outcome FROM opportunities
+    WHERE account_id >= :first AND account_id < :last AND created_on <= :as_of ORDER BY account_id, created_on, opportunity_id
+"""
+# A happening counts once; each further page that was seen by then and tells of it is another source.
+_EVENTS_SQL = """
+    SELECT e.account_id, e.event_id, e.event_type, e.occurred_on, substr(e.observed_at, 1, 10), coalesce(d.published_on, ''), e.confidence,
+           coalesce(s.n_sources, 0)
+    FROM signal_events e
+    LEFT JOIN documents d ON d.document_id = e.document_id
+    LEFT JOIN (SELECT duplicate_of, count(DISTINCT document_id) AS n_sources FROM signal_events
+               WHERE duplicate_of IS NOT NULL AND account_id >= :first AND account_id < :last AND observed_at <= :until GROUP BY 1) s
+           ON s.duplicate_of = e.event_id
+    WHERE e.account_id >= :first AND e.account_id < :last AND e.duplicate_of IS NULL AND e.role = 'subject' AND e.stance = 'buyer'
+      AND e.status != 'rumoured' AND e.observed_at <= :until
+    ORDER BY e.account_id, e.event_id
+"""
+
+
+def _load_purchases(store: Store, as_of: date, span: dict[str, str], places: _Places, bits: _ProductBits) -> Purchases:
+    oldest = as_of.replace(year=as_of.year - YEARS_OF_TRANSACTIONS, day=min(as_of.day, 28)).isoformat()
+    ids, names, skus, days, amounts, eos = _columns(store, _PURCHASES_SQL, span | {"oldest": oldest}, 6)
+    at, is_known = places.of(ids)
+    day, products, amount, is_eos = _days(days), bits.of(names, skus), _floats(amounts), _floats(eos) > 0
+    # The order of rows in the store must not decide the last digit of a sum.
+    order = np.lexsort((is_eos, products, amount, day, at))
+    order = order[is_known[order]]
+    return Purchases(at[order], day[order], amount[order], is_eos[order], products[order])
+
+
+def _load_deals(store: Store, span: dict[str, str], places: _Places, bits: _ProductBits) -> Deals:
+    ids, names, created, closed, outcomes = _columns(store, _DEALS_SQL, span, 5)
+    at, is_known = places.of(ids)
+    is_closed = np.array(
+        [day is not None and day <= span["as_of"] and outcome != "open" for day, outcome in zip(closed, outcomes, strict=True)], dtype=bool
+    )
+    closed_days = np.where(is_closed, _days([day or "9999-12-31" for day in closed]), date.max.toordinal())
+    is_won = is_closed & np.array([outcome == "won" for outcome in outcomes], dtype=bool)
+    products = bits.of(names, [None] * len(names))
+    return Deals(at[is_known], _days(created)[is_known], closed_days[is_known], is_closed[is_known], is_won[is_known], products[is_known])
+
+
+def _load_events(store: Store, as_of: date, span: dict[str, str], places: _Places) -> Events:
+    ids, event_ids, types, occurred, observed, published, confidence, duplicates = _columns(
+        store, _EVENTS_SQL, span | {"until": end_of_day(as_of)}, 8
+    )
+    at, is_known = places.of(ids)
+    seen = _days(observed)
+    public = np.minimum(seen, _days([day or "9999-12-31" for day in published]))
+    return Events(
+        at[is_known],
+        np.array(event_ids, dtype=object)[is_known],
+        np.array(types, dtype=object)[is_known],
+        _days(occurred)[is_known],
+        seen[is_known],
+        public[is_known],
+        _floats(confidence)[is_known],
+        1 + np.array(duplicates, dtype=np.int64)[is_known],
+    )
+
+
+def _looked_at(store: Store, as_of: date, span: dict[str, str], places: _Places) -> tuple[Flags, Flags]:
+    """Whether a page of the account was seen in the window before the date (only then is silence a finding), and whether ever by then."""
+    first_day = date.fromordinal(as_of.toordinal() - LOOK_WINDOW_DAYS).isoformat()
+    ids, recent = _columns(
+        store,
+        "SELECT account_id, max(checked_at >= :first_day) FROM pages"
+        " WHERE account_id >= :first AND account_id < :last AND fetched_at <= :until GROUP BY account_id",
+        span | {"until": end_of_day(as_of), "first_day": first_day},
+        2,
+    )
+    at, is_known = places.of(ids)
+    lately, ever = np.zeros(places.n, dtype=bool), np.zeros(places.n, dtype=bool)
+    lately[at[is_known]] = (np.array(recent, dtype=np.int64) > 0)[is_known]
+    ever[at[is_known]] = True
+    return lately, ever
+
+
+def _mail_systems(store: Store, as_of: date, span: dict[str, str], places: _Places) -> Texts:
+    """Who handles the account's mail, as the latest ping by the date saw it."""
+    ids, mail = _columns(
+        store,
+        "SELECT account_id, mail_exchangers FROM domain_pings"
+        " WHERE account_id >= :first AND account_id < :last AND pinged_at <= :until ORDER BY account_id, pinged_at, ping_id",
+        span | {"until": end_of_day(as_of)},
+        2,
+    )
+    at, is_known = places.of(ids)
+    systems = np.full(places.n, UNKNOWN, dtype=object)
+    for place, known, exchangers in zip(at.tolist(), is_known.tolist(), mail, strict=True):
+        if known:
+            systems[place] = _mail_system(exchangers)
+    return systems
+
+
+def _mail_system(mail_exchangers: str | None) -> str:
+    hosts = " ".join(json.loads(mail_exchangers)).lower() if mail_exchangers else ""
+    if not hosts:
+        return UNKNOWN
+    if "outlook.com" in hosts:
+        return "Microsoft 365"
+    return "Google Workspace" if "google" in hosts else "own or hosted"
+
+
+def _technologies(store: Store, span: dict[str, str], places: _Places) -> dict[str, Texts]:
+    """Per category of technology, what the account was last seen to use by the date; ``unknown`` where none was seen."""
+    ids, categories, names, _ = _columns(
+        store,
+        "SELECT account_id, category, technology, min(last_seen_on, :as_of) AS seen FROM technology_observations"
+        " WHERE account_id >= :first AND account_id < :last AND first_seen_on <= :as_of ORDER BY account_id, seen, technology DESC",
+        span,
+        4,
+    )
+    at, is_known = places.of(ids)
+    found: dict[str, Texts] = {}
+    for place, known, category, name in zip(at.tolist(), is_known.tolist(), categories, names, strict=True):
+        if known:
+            found.setdefault(category, np.full(places.n, UNKNOWN, dtype=object))[place] = name
+    return {category: found[category] for category in sorted(found)}
+
+
+def _columns(store: Store, sql: str, parameters: Mapping[str, Any], n_columns: int) -> list[list[Any]]:
+    """The rows of a SELECT as lists by column."""
+    columns: list[list[Any]] = [[] for _ in range(n_columns)]
+    for batch in store.batches(sql, parameters, BATCH):
+        for column, values in zip(columns, zip(*batch, strict=True), strict=True):
+            column.extend(values)
+    return columns
+
+
+_ordinals: dict[str, int] = {}
+
+
+def _days(texts: Sequence[str]) -> Whole:
+    """Dates as days since the year 1; each spelling is parsed once."""
+    days = np.empty(len(texts), dtype=np.int64)
+    for i, text in enumerate(texts):
+        day = _ordinals.get(text)
+        if day is None:
+            day = _ordinals[text] = date.fromisoformat(text).toordinal()
+        days[i] = day
+    return days
+
+
+def _texts(values: Sequence[str | None]) -> Texts:
+    return np.array([text or UNKNOWN for text in values], dtype=object)
+
+
+def _floats(values: Sequence[float | None]) -> Floats:
+    return np.array([np.nan if value is None else value for value in values], dtype=float)

@@ -1,0 +1,174 @@
+"""`learn`: refits every model from what was known by a date, judges it, and decides whether it comes into use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+
+from scoring.book import FIRST_KEY, LAST_KEY, Book, load_book
+from scoring.fit_training import HORIZON_DAYS, N_ORIGINS, FitCandidate, current_columns, later_buyers, train_candidate
+from scoring.logistic import one_thread
+from scoring.metrics import auc
+from scoring.registry import ALL_PRODUCTS, FIT, SIGNALS, InUse, load_fit_model, load_in_use, next_release
+from scoring.signal_model import load_deals
+from scoring.signal_training import SignalCandidate, learn_candidate
+from scoring.verdict import NOT_READY, OK_OUTCOMES
+from storage.catalogue import Catalogue, Product
+from storage.ids import content_key
+from storage.records import ModelRelease, ModelVersion
+from storage.store import Store
+
+MAX_TRAINING_ACCOUNTS = 50_000
+UNPROVEN = "unproven"
+MAY_FALL_BY = 0.02  # AUC by which a challenger may stay below the champion on the latest window
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What became of one model."""
+
+    kind: str
+    product: str
+    verdict: str
+    decision: str
+    model: ModelVersion | None
+    release: ModelRelease
+
+
+def learn_models(
+    store: Store,
+    catalogue: Catalogue,
+    as_of: date,
+    seed: int,
+    kinds: Sequence[str] = (FIT, SIGNALS),
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Learned]:
+    """Trains, judges, stores and releases a fit model and a signal model per product, and a fit model of all products to fall back on."""
+    last = training_span(store)
+    book = load_book(store, catalogue, as_of, FIRST_KEY, last)
+    dates = [as_of - timedelta(days=HORIZON_DAYS * k) for k in range(1, N_ORIGINS + 1)] if FIT in kinds else []
+    origins = [load_book(store, catalogue, day, FIRST_KEY, last) for day in dates]
+    products: list[tuple[str, int, Product | None]] = [(p.product_id, 1 << i, p) for i, p in enumerate(catalogue.products)]
+    learned: list[Learned] = []
+    everything = (1 << len(catalogue.products)) - 1
+    for i, (product_id, bits, product) in enumerate([*products, (ALL_PRODUCTS, everything, None)]):
+        on_progress(i, len(products) + 1)
+        if FIT in kinds:
+            learned.append(_learn_fit(store, product_id, bits, book, origins, as_of, seed))
+        if SIGNALS in kinds and product is not None:
+            learned.append(_learn_signals(store, catalogue, product, bits, book, as_of, seed))
+    on_progress(len(products) + 1, len(products) + 1)
+    return learned
+
+
+def training_span(store: Store) -> str:
+    """The key below which about 50,000 accounts lie: ids are hashes, so they are a fair sample of a larger book."""
+    n_accounts = int(store.value("SELECT count(*) FROM accounts"))
+    if n_accounts <= MAX_TRAINING_ACCOUNTS:
+        return LAST_KEY
+    return f"{MAX_TRAINING_ACCOUNTS * 16**8 // n_accounts:08x}"
+
+
+def _learn_fit(store: Store, product: str, bits: int, book: Book, origins: Sequence[Book], as_of: date, seed: int) -> Learned:
+    champion = load_in_use(store, FIT, product, as_of)
+    candidate = train_candidate(product, bits, book, origins, seed)
+    if candidate is None:
+        return _decide(store, FIT, product, None, champion, as_of, NOT_READY, "too few customers to learn from")
+    metrics = candidate.metrics | {"baseline": candidate.baseline}
+    record = ModelVersion(
+        content_key(FIT, product, as_of, candidate.data_hash, seed, candidate.model.to_json()), FIT, product, as_of.isoformat(),
+        candidate.trained_from.isoformat(), candidate.n_positive, candidate.n_other, candidate.data_hash, seed, candidate.verdict.verdict,
+        json.dumps(metrics, sort_keys=True), candidate.model.to_json(),
+    )  # fmt: skip
+    reason = "; ".join(candidate.verdict.reasons)
+    worse = _worse_than_champion(champion, candidate, bits, book, origins)
+    return _decide(
+        store, FIT, product, record, champion, as_of, candidate.verdict.verdict, worse or reason, worse is not None, _is_hopeful(candidate)
+    )
+
+
+def _is_hopeful(candidate: FitCandidate) -> bool:
+    """Whether the AUC lies above 0.5 by more than its standard error: not proven, but likelier right than wrong."""
+    value, low, _ = candidate.metrics["auc"]
+    return value is not None and low is not None and value - (value - low) / 1.96 > 0.5
+
+
+def _worse_than_champion(champion: InUse | None, candidate: FitCandidate, bits: int, book: Book, origins: Sequence[Book]) -> str | None:
+    """Why the champion should stay, judged on the latest window; only a champion that had not seen that window can be judged on it."""
+    latest = max(origins, key=lambda origin: origin.as_of, default=None)
+    if champion is None or champion.model is None or latest is None or champion.model["trained_as_of"] > latest.as_of.isoformat():
+        return None
+    could, did = later_buyers(book, latest, bits)
+    tested = could & latest.has_firmographics
+    if min(int(did[tested].sum()), int((tested & ~did).sum())) < OK_OUTCOMES:
+        return None
+    with one_thread():
+        try:
+            old = auc(did[tested], load_fit_model(champion.model).log_odds(current_columns(latest, bits).rows(tested)))
+        except ValueError:
+            return None
+    new = candidate.metrics["auc_latest_window"]
+    if new is None or not np.isfinite(old) or new >= old - MAY_FALL_BY:
+        return None
+    return f"the champion {champion.model['model_id']} ranks the latest window better: auc {old:.3f} against {new:.3f}"
+
+
+def _learn_signals(store: Store, catalogue: Catalogue, product: Product, bits: int, book: Book, as_of: date, seed: int) -> Learned:
+    champion = load_in_use(store, SIGNALS, product.product_id, as_of)
+    candidate: SignalCandidate | None = None
+    deals = load_deals(book, catalogue, bits)
+    if len(deals.is_won):
+        candidate = learn_candidate(deals, product, seed)
+    if candidate is None:
+        return _decide(
+            store, SIGNALS, product.product_id, None, champion, as_of, NOT_READY, "too few deals of accounts that were looked at"
+        )
+    record = ModelVersion(
+        content_key(SIGNALS, product.product_id, as_of, candidate.data_hash, seed, candidate.model.to_json()), SIGNALS, product.product_id,
+        as_of.isoformat(), candidate.trained_from.isoformat(), candidate.n_won, candidate.n_lost, candidate.data_hash, seed,
+        candidate.verdict.verdict, json.dumps(candidate.metrics, sort_keys=True), candidate.model.to_json(),
+    )  # fmt: skip
+    new, old = candidate.metrics.get("auc", [None])[0], candidate.metrics.get("auc_of_catalogue_weights")
+    is_worse = new is not None and old is not None and new < old - MAY_FALL_BY
+    reason = (
+        f"the catalogue's weights rank later deals better: auc {old} against {new}" if is_worse else "; ".join(candidate.verdict.reasons)
+    )
+    return _decide(store, SIGNALS, product.product_id, record, champion, as_of, candidate.verdict.verdict, reason, is_worse)
+
+
+def _decide(
+    store: Store,
+    kind: str,
+    product: str,
+    record: ModelVersion | None,
+    champion: InUse | None,
+    as_of: date,
+    verdict: str,
+    reason: str,
+    is_worse: bool = False,
+    is_hopeful: bool = False,
+) -> Learned:
+    """The gate: a challenger that is ready or ok, and no worse than the champion, comes into use; else what was in use stays.
+
+    Where nothing proven is in use, a hopeful fit model comes into use as unproven, and every report says so.
+    """
+    kept = champion.release["model_id"] if champion else None
+    has_proven = champion is not None and champion.model is not None and champion.model["verdict"] != NOT_READY
+    if record is not None and verdict != NOT_READY and not is_worse:
+        chosen, decision = record.model_id, "comes into use"
+    elif record is not None and is_hopeful and not is_worse and not has_proven:
+        chosen, decision = record.model_id, f"comes into use {UNPROVEN}: {reason}"
+    elif kept is not None:
+        chosen, decision = kept, f"not used, {kept} stays: {reason}"
+    else:
+        chosen, decision = None, f"not used: {reason}"
+    release = next_release(store, kind, product, chosen, as_of, decision)
+    if champion is not None and champion.release["released_on"] == release.released_on and champion.release["model_id"] == chosen:
+        # The same day learned twice from the same data: nothing new to note.
+        release = ModelRelease(**champion.release)
+    store.save([*([record] if record else []), release])
+    return Learned(kind, product, verdict, decision, record, release)
