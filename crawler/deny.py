@@ -46,6 +46,7 @@ _DENIED = {
     "ff00::/8": "multicast",
 }
 _TABLE = [(ipaddress.ip_network(network), why) for network, why in _DENIED.items()]
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # the only block of IPv6 from which public addresses are given out
 _SIX_TO_FOUR = ipaddress.IPv6Network("2002::/16")
 _TEREDO = ipaddress.IPv6Network("2001::/32")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -73,6 +74,8 @@ def why_denied(address: str, allow_nets: Sequence[str] = ()) -> str | None:
     for network, why in _TABLE:
         if _holds(network, parsed):
             return f"{parsed} is {why}"
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed not in _GLOBAL_UNICAST:
+        return f"{parsed} is reserved"
     return None
 
 

@@ -17,10 +17,14 @@ from scrapy.exceptions import (
 )
 from scrapy.spidermiddlewares.httperror import HttpError
 
+from crawler.backoff import SiteRestsError
 from crawler.robots import RobotsDisallowedError, RobotsUnreachableError
+from crawler.url_limits import UrlRefusedError
 
 _REASONS: list[tuple[type[BaseException], str]] = [
     (RobotsDisallowedError, "robots"),
+    (UrlRefusedError, "url_refused"),
+    (SiteRestsError, "site_rests"),
     (CannotResolveHostError, "dns"),
     (DownloadTimeoutError, "timeout"),
     (DownloadConnectionRefusedError, "connection_refused"),

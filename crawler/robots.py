@@ -1,13 +1,14 @@
-"""robots.txt as RFC 9309 says: what cannot be read is disallowed, and a file is good for a day."""
+"""robots.txt asked before anything else of a site: what cannot be read is disallowed, and a file is good for a day (RFC 9309)."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from protego import Protego
 from scrapy import Request
 from scrapy.crawler import Crawler
 from scrapy.exceptions import (
@@ -20,12 +21,14 @@ from scrapy.exceptions import (
 from scrapy.http.request import NO_CALLBACK
 
 from crawler.config import AGENT_NAME
+from crawler.robots_txt import RobotsTxt, parse_robots
 from urls import host_of, registrable_domain
 
 GOOD_FOR_S = 24 * 3600
-MAX_BYTES = 512 * 1024
 MAX_CRAWL_DELAY_S = 60.0
-_KNOWN_KEYS = ("user-agent", "allow", "disallow", "crawl-delay", "sitemap")
+MAX_SITES = 20_000
+# The site never answered at all; a 5xx or a broken answer is an answer.
+_NO_ANSWER = (CannotResolveHostError, DownloadConnectionRefusedError, DownloadFailedError, DownloadTimeoutError)
 
 
 class RobotsDisallowedError(IgnoreRequest):
@@ -40,10 +43,6 @@ class RobotsUnreachableError(RobotsDisallowedError):
         self.cause = cause
 
 
-# The site never answered at all; a 5xx or a broken answer is an answer.
-_NO_ANSWER = (CannotResolveHostError, DownloadConnectionRefusedError, DownloadFailedError, DownloadTimeoutError)
-
-
 @dataclass(frozen=True, slots=True)
 class RobotsRules:
     """What one site allows us. ``refusal`` is set when it allows nothing because its robots.txt could not be read.
@@ -51,9 +50,8 @@ class RobotsRules:
     ``unreachable`` is set as well when there was no connection that could have brought it.
     """
 
-    parsed: Protego | None
-    refusal: str | None
-    read_at: float
+    parsed: RobotsTxt | None = None
+    refusal: str | None = None
     unreachable: Exception | None = None
 
     def why_disallowed(self, url: str) -> str | None:
@@ -62,14 +60,14 @@ class RobotsRules:
             return self.refusal
         if self.parsed is None:
             return None
-        if (self.parsed.crawl_delay(AGENT_NAME) or 0) > MAX_CRAWL_DELAY_S:
+        if self.crawl_delay_s > MAX_CRAWL_DELAY_S:
             return f"robots.txt asks for more than {MAX_CRAWL_DELAY_S:g} s between two requests"
-        return None if self.parsed.can_fetch(url, AGENT_NAME) else "robots.txt disallows it"
+        return None if self.parsed.allows(url, AGENT_NAME) else "robots.txt disallows it"
 
     @property
     def crawl_delay_s(self) -> float:
         """The pause it asks for; 0 when it asks for none."""
-        return float((self.parsed.crawl_delay(AGENT_NAME) or 0) if self.parsed else 0)
+        return self.parsed.crawl_delay_s(AGENT_NAME) if self.parsed else 0.0
 
     @property
     def sitemaps(self) -> list[str]:
@@ -77,14 +75,42 @@ class RobotsRules:
         return list(self.parsed.sitemaps) if self.parsed else []
 
 
-def parse_robots(body: bytes) -> Protego:
-    """The rules of a robots.txt body.
+def rules_of_answer(http_status: int, body: bytes) -> RobotsRules:
+    """What an answer for /robots.txt means.
 
-    Protego ends a group at a line it does not know, against the RFC; so such lines are left out before it reads.
+    4xx means there are no rules; 429 is the exception, because it says that we ask too much already. A redirect that led nowhere
+    (more than five, or to no address) is treated like a file that cannot be read: the RFC would let us in, we stay out.
+
+    >>> rules_of_answer(404, b"").refusal, rules_of_answer(503, b"").refusal
+    (None, 'robots.txt answered 503')
     """
-    lines = body[:MAX_BYTES].decode("utf-8", "replace").lstrip("\ufeff").splitlines()
-    kept = [line for line in lines if line.partition(":")[0].strip().lower() in _KNOWN_KEYS and len(line) < 2000]
-    return Protego.parse("\n".join(kept))
+    if http_status >= 500 or http_status == 429 or 300 <= http_status < 400:
+        return RobotsRules(refusal=f"robots.txt answered {http_status}")
+    if http_status >= 400:
+        return RobotsRules()
+    return RobotsRules(parse_robots(body))
+
+
+class RobotsCache:
+    """The rules of each site, fetched at most once a day however many ask at once; those of the sites asked least recently are let go."""
+
+    def __init__(self, fetch: Callable[[str], Awaitable[RobotsRules]], clock: Callable[[], float] = time.monotonic) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._rules: OrderedDict[str, tuple[float, asyncio.Future[RobotsRules]]] = OrderedDict()
+
+    async def rules_for(self, url: str) -> RobotsRules:
+        """The rules of the URL's site (scheme, host and port)."""
+        parts = urlsplit(url)
+        site = f"{parts.scheme}://{parts.netloc}"
+        asked_at, known = self._rules.get(site, (0.0, None))
+        if known is None or (known.done() and self._clock() - asked_at >= GOOD_FOR_S):
+            known = asyncio.ensure_future(self._fetch(f"{site}/robots.txt"))
+            self._rules[site] = self._clock(), known
+            if len(self._rules) > MAX_SITES and next(iter(self._rules.values()))[1].done():
+                self._rules.popitem(last=False)
+        self._rules.move_to_end(site)
+        return await asyncio.shield(known)
 
 
 class RobotsMiddleware:
@@ -92,7 +118,7 @@ class RobotsMiddleware:
 
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
-        self._rules: dict[str, asyncio.Future[RobotsRules]] = {}
+        self._cache = RobotsCache(self._fetch)
         self._delay_s = crawler.settings.getfloat("DOWNLOAD_DELAY")
 
     @classmethod
@@ -116,13 +142,8 @@ class RobotsMiddleware:
             raise RobotsDisallowedError(why)
 
     async def rules_for(self, url: str) -> RobotsRules:
-        """The rules of the URL's site, fetched at most once a day however many ask."""
-        parts = urlsplit(url)
-        site = f"{parts.scheme}://{parts.netloc}"
-        known = self._rules.get(site)
-        if known is None or (known.done() and time.monotonic() - known.result().read_at > GOOD_FOR_S):
-            known = self._rules[site] = asyncio.ensure_future(self._fetch(f"{site}/robots.txt"))
-        return await asyncio.shield(known)
+        """The rules of the URL's site."""
+        return await self._cache.rules_for(url)
 
     async def _fetch(self, url: str) -> RobotsRules:
         assert self._crawler.engine is not None
@@ -131,17 +152,13 @@ class RobotsMiddleware:
             response = await self._crawler.engine.download_async(request)
         except Exception as error:  # whatever kept the file from us, the RFC's answer is the same
             unreachable = error if isinstance(error, _NO_ANSWER) else None
-            return RobotsRules(None, f"robots.txt could not be read: {type(error).__name__}", time.monotonic(), unreachable)
-        if response.status >= 500:
-            return RobotsRules(None, f"robots.txt answered {response.status}", time.monotonic())
-        if response.status >= 400:
-            return RobotsRules(None, None, time.monotonic())
-        return RobotsRules(parse_robots(response.body), None, time.monotonic())
+            return RobotsRules(refusal=f"robots.txt could not be read: {type(error).__name__}", unreachable=unreachable)
+        return rules_of_answer(response.status, response.body)
 
     def _slow_down(self, slot: str, delay_s: float) -> None:
         assert self._crawler.engine is not None
         downloader = self._crawler.engine.downloader
-        if delay_s > self._delay_s:
+        if delay_s > max(self._delay_s, downloader.per_slot_settings.get(slot, {}).get("delay", 0.0)):
             downloader.per_slot_settings[slot] = {"delay": delay_s}
             if slot in downloader.slots:
                 downloader.slots[slot].delay = delay_s

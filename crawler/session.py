@@ -7,6 +7,7 @@ transaction: a crawl killed at any moment leaves at worst some archived bytes th
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
 from collections import Counter
@@ -25,6 +26,7 @@ from twisted.python.failure import Failure as TwistedFailure
 from crawler.config import CrawlConfig
 from crawler.failures import failure_of
 from crawler.resolver import denied_hosts
+from crawler.torn_archive import mark_closed, mark_open, mend_torn
 from crawler.wire import WireResponse
 from sandbox import Sandbox, TaskFailure
 from storage.archive import ArchiveWriter
@@ -35,7 +37,8 @@ from storage.store import Row, Store, open_writer
 from urls import host_of
 
 FLUSH_EVERY = 50
-FLUSH_INTERVAL_S = 2.0
+FLUSH_INTERVAL_S = 0.5  # what a killed crawl has to fetch again
+MAX_WARC_BYTES = 1 << 30
 PARSE_TIMEOUT_S = 10.0
 PARSE_MEMORY_MIB = 768
 Progress = Callable[[int, int], None]
@@ -50,8 +53,10 @@ class CrawlSession:
         self.counts: Counter[str] = Counter()
         self.store: Store = open_writer(self.config.db_path, job=f"crawl {crawler.spidercls.name}")
         self.sandbox = Sandbox(2, PARSE_MEMORY_MIB, PARSE_TIMEOUT_S)
-        self._archive = ArchiveWriter(_new_warc(self.config.archive_dir, crawler.spidercls.name, self.config.now()))
+        mend_torn(self.config.archive_dir, self.store, f"crawl-{crawler.spidercls.name}-")
+        self._archive = self._new_archive()
         self._waiting: list[Record] = []
+        self._unchanged: set[str] = set()
         self._new_pages: set[str] = set()
         self._flusher = LoopingCall(self.flush)
         self._on_progress: Progress = crawler.settings["BELLWETHER_PROGRESS"] or (lambda done, total: None)
@@ -77,7 +82,7 @@ class CrawlSession:
         try:
             self.flush()
         finally:
-            self._archive.close()
+            self._close_archive()
             self.sandbox.close()
             self.store.close()
 
@@ -124,7 +129,7 @@ class CrawlSession:
         if page_id in self._new_pages:
             return page_id
         if self.store.value("SELECT 1 FROM pages WHERE page_id = ?", (page_id,)):
-            self.store.execute("UPDATE pages SET checked_at = ? WHERE page_id = ?", (now, page_id))
+            self.keep_unchanged(page_id)
             return page_id
         self._new_pages.add(page_id)
         self.counts["new_pages"] += 1
@@ -150,6 +155,11 @@ class CrawlSession:
         )
         return page_id
 
+    def keep_unchanged(self, page_id: str) -> None:
+        """A page we have still stands as it was."""
+        self.counts["unchanged"] += 1
+        self._unchanged.add(page_id)
+
     def fail(self, stage: str, url: str, account_id: str, reason: str, detail: str) -> None:
         """Records what could not be done; the same failure of the same URL stays one row."""
         self.counts[f"failed_{reason}"] += 1
@@ -174,11 +184,32 @@ class CrawlSession:
 
     def flush(self) -> None:
         """Makes everything taken so far durable: first the archive, then the rows."""
-        if self._waiting:
-            self._archive.sync()
-            waiting, self._waiting = self._waiting, []
+        if not self._waiting and not self._unchanged:
+            return
+        self._archive.sync()
+        waiting, self._waiting = self._waiting, []
+        unchanged, self._unchanged = self._unchanged, set()
+        with self.store.transaction():
             self.store.save(waiting)
-            self._new_pages.clear()
+            if unchanged:
+                self.store.execute(
+                    "UPDATE pages SET checked_at = ? WHERE page_id IN (SELECT value FROM json_each(?))",
+                    (self.config.now(), json.dumps(sorted(unchanged))),
+                )
+        self._new_pages.clear()
+        if self._archive.n_bytes > MAX_WARC_BYTES:
+            self._close_archive()
+            self._archive = self._new_archive()
+
+    def _new_archive(self) -> ArchiveWriter:
+        path = _new_warc(self.config.archive_dir, self.crawler.spidercls.name, self.config.now())
+        archive = ArchiveWriter(path)
+        mark_open(path)
+        return archive
+
+    def _close_archive(self) -> None:
+        self._archive.close()
+        mark_closed(self._archive.path)
 
 
 def _new_warc(folder: Path, kind: str, now: str) -> Path:

@@ -32,16 +32,21 @@ def crawl_settings(config: CrawlConfig) -> dict[str, Any]:
         # Manners: one request at a time per site, with a pause.
         "CONCURRENT_REQUESTS": config.n_concurrent,
         "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
-        "DOWNLOAD_DELAY": config.delay_s,
+        # Never 0: without a pause Scrapy 2.19 lets go of a site's whole queue before it counts the first request as under way.
+        "DOWNLOAD_DELAY": max(config.delay_s, 0.001),
+        "DOWNLOAD_DELAY_JITTER": 0,  # a promise of a pause is a promise of at least that pause
         "DOWNLOAD_TIMEOUT": config.timeout_s,
         "DOWNLOAD_MAXSIZE": config.max_bytes,
         "DOWNLOAD_WARNSIZE": 0,
         "REDIRECT_MAX_TIMES": 5,
         "RETRY_TIMES": 1,
+        "RETRY_HTTP_CODES": [500, 502, 504, 522, 524, 408],  # 429 and 503 are crawler.backoff's
         "RETRY_GIVE_UP_LOG_LEVEL": "DEBUG",  # the reason stands in failures; the terminal belongs to the progress bar
         "ROBOTSTXT_OBEY": False,  # crawler.robots obeys, to the letter; Scrapy's own fetches when robots.txt answers 5xx
         "DOWNLOADER_MIDDLEWARES": {
+            "crawler.url_limits.UrlLimitsMiddleware": 50,
             "crawler.robots.RobotsMiddleware": 100,
+            "crawler.backoff.BackoffMiddleware": 551,
             "crawler.wire.WireMiddleware": 950,  # innermost: sees the body as it came, before it is unpacked
         },
         "DEFAULT_REQUEST_HEADERS": {

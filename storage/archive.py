@@ -54,6 +54,11 @@ class ArchiveWriter:
         self._writer.write_record(record)
         return offset
 
+    @property
+    def n_bytes(self) -> int:
+        """How long the file is by now."""
+        return self._file.tell()
+
     def sync(self) -> None:
         """Returns when everything written so far would survive a power cut."""
         self._file.flush()

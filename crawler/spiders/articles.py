@@ -14,6 +14,8 @@ from crawler.spiders.base import SessionSpider
 from storage.records import FrontierUrl
 from urls import same_site
 
+FINAL = ("robots", "http_404", "http_410", "too_large", "url_refused", "address_denied")  # trying again would change nothing
+
 
 class ArticlesSpider(SessionSpider):
     """Takes the newest pages of every account in turn, so that a crawl cut short has served all alike."""
@@ -27,6 +29,10 @@ class ArticlesSpider(SessionSpider):
         due = self.frontier.due(set(domains))
         self.session.plan(len(due))
         for page in due:
+            if self.is_refused(page.url, page.account_id):
+                self.session.keep(self.frontier.tried(page, fetched=False, final=True))
+                self.session.step()
+                continue
             arguments = {"page": page, "domain": domains[page.account_id]}
             yield Request(page.url, self.parse_page, errback=self.no_page, dont_filter=True, cb_kwargs=arguments)
 
@@ -45,5 +51,6 @@ class ArticlesSpider(SessionSpider):
         request: Request = failure.request  # type: ignore[attr-defined]
         page: FrontierUrl = request.cb_kwargs["page"]
         reason = self.session.fail_with("crawl", page.url, page.account_id, failure)
-        self.session.keep(self.frontier.tried(page, fetched=False, final=reason in ("robots", "http_404", "http_410", "too_large")))
+        if reason != "site_rests":  # nothing was asked of it
+            self.session.keep(self.frontier.tried(page, fetched=False, final=reason in FINAL))
         self.session.step()

@@ -40,6 +40,10 @@ class FeedsSpider(SessionSpider):
         due.sort(key=lambda source: (_ORDER.get(source.kind, 9), source.source_id))
         self.session.plan(len(due))
         for source in due:
+            if self.is_refused(source.url, source.account_id):
+                self._checked(source, None)
+                self.session.step()
+                continue
             yield self._request(source, source.url, accounts[source.account_id]["domain"])
 
     def _request(self, source: Source, url: str, domain: str, depth: int = 0) -> Request:
