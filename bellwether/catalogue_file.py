@@ -58,7 +58,8 @@ def _catalogue(table: Mapping[str, Any], content_hash: str) -> Catalogue:
         products,
         half_lives,
         bands,
-        _matrix(table["matrix"]),
+        _matrix(table["matrix"], table["matrix"]["use"]),
+        tuple(_matrix(table["matrix"], name) for name in table["matrix"] if name != "use"),
         SizeSegments(**table["customer_landscape"]),
         dict(table["facts"]),
         cohorts,
@@ -94,8 +95,7 @@ def _patterns(patterns: list[str], key: str) -> tuple[str, ...]:
     return tuple(patterns)
 
 
-def _matrix(table: Mapping[str, Any]) -> Matrix:
-    name = table["use"]
+def _matrix(table: Mapping[str, Any], name: str) -> Matrix:
     if name == "use" or name not in table:
         raise ValueError(f"matrix.use is {name!r}, but there is no matrix.{name}")
     cells: dict[str, dict[str, tuple[str, str]]] = {}

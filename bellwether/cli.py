@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import bellwether
-from bellwether import cli_evaluate
+from bellwether import cli_evaluate, cli_models
 from bellwether.cli_options import AsOf, Db, Json, fail_usage, parse_as_of
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cli_evaluate.app, name="evaluate")
+app.add_typer(cli_models.models, name="models")
 
 
 def _print_version(wanted: bool) -> None:
@@ -143,6 +144,10 @@ def score(as_of: AsOf = "", db: Db = None, as_json: Json = False) -> None:
     from bellwether.printing import print_clusters
 
     print_clusters(*jobs.run_score(db, parse_as_of(as_of)), as_json)
+
+
+app.command()(cli_models.learn)
+app.command()(cli_models.validate)
 
 
 @app.command()

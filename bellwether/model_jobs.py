@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from bellwether.catalogue_file import load_catalogue
 from bellwether.config import load_config
 from bellwether.progress import progress_bar
+from storage.errors import ConfigError
+from storage.store import Row, open_reader, open_writer
 
 if TYPE_CHECKING:
+    from scoring.learning import Learned
     from scoring.table_evaluation import TableEvaluation
+    from storage.records import ModelRelease
 
 
 def run_evaluate_fit(file: Path, target: str, time: str, group: str, drop: Sequence[str], positive: str) -> TableEvaluation:
@@ -21,3 +27,48 @@ def run_evaluate_fit(file: Path, target: str, time: str, group: str, drop: Seque
     table = load_outcome_table(file, target, time or None, group or None, drop, positive or None)
     with progress_bar("evaluate fit") as bar:
         return evaluate_table(table, load_config().seed, bar)
+
+
+def run_learn(db: Path | None, as_of: date) -> list[Learned]:
+    """``bellwether learn``."""
+    from scoring.learning import learn_models
+
+    config = load_config(db)
+    with open_writer(config.db, "learn") as store, progress_bar("learn") as bar:
+        return learn_models(store, load_catalogue(config.catalogue), as_of, config.seed, on_progress=bar)
+
+
+def run_list_models(db: Path | None) -> list[Row]:
+    """``bellwether models list``."""
+    from scoring.registry import list_models
+
+    with open_reader(load_config(db).db) as store:
+        return list_models(store)
+
+
+def run_rollback(db: Path | None, kind: str, product: str, model_id: str | None, on: date) -> ModelRelease:
+    """``bellwether models rollback``."""
+    from scoring.registry import ALL_PRODUCTS, roll_back
+
+    config = load_config(db)
+    known = [item.product_id for item in load_catalogue(config.catalogue).products]
+    if product not in (*known, ALL_PRODUCTS):
+        raise ConfigError(f"the catalogue has no product {product!r}; it has {', '.join(known)}")
+    with open_writer(config.db, "models rollback") as store:
+        return roll_back(store, kind, product, model_id, on)
+
+
+def run_validate(db: Path | None, as_of: date, out: Path) -> dict[str, Any]:
+    """``bellwether validate``: the content of the card that was written."""
+    import json
+
+    from reports.model_card import write_model_card
+    from scoring.validation import validate_clusters
+
+    config = load_config(db)
+    with open_writer(config.db, "validate") as store, progress_bar("validate") as bar:
+        card = validate_clusters(store, load_catalogue(config.catalogue), as_of, config.seed, bar)
+        store.save([card])
+    write_model_card(card, out)
+    content: dict[str, Any] = json.loads(card.content)
+    return content

@@ -9,6 +9,8 @@ from bellwether.config import Config
 from storage.clock import utc_text
 from storage.store import Store
 
+SHIFTED = 0.25  # population stability index from which a feature counts as shifted
+
 
 def read_status(store: Store, config: Config, now: str) -> dict[str, Any]:
     """Counts and dates that tell an operator what to do next; times are compared with ``now``."""
@@ -50,8 +52,47 @@ def read_status(store: Store, config: Config, now: str) -> dict[str, Any]:
             f"{row['stage']} {row['reason']}": row["n"]
             for row in store.query("SELECT stage, reason, count(*) AS n FROM failures GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2")
         },
+        "models": {
+            f"{row['kind']} {row['product']}": row["state"]
+            for row in store.query(
+                """
+                SELECT r.kind, r.product, coalesce(m.verdict || ', trained as of ' || m.trained_as_of, 'none in use') AS state
+                FROM model_releases r LEFT JOIN model_versions m USING (model_id)
+                WHERE NOT EXISTS (SELECT 1 FROM model_releases n WHERE n.kind = r.kind AND n.product = r.product
+                                  AND (n.released_on, n.sequence) > (r.released_on, r.sequence))
+                ORDER BY r.kind, r.product
+                """
+            )
+        },
+        "drift": _read_drift(store),
         "score": {
             "last_run_as_of": store.value("SELECT max(as_of) FROM scoring_runs"),
             "runs": count("SELECT count(*) FROM scoring_runs"),
         },
     }
+
+
+def _read_drift(store: Store) -> dict[str, Any]:
+    """Of the last run: the features that shifted since their model was trained, and the shares of the fit bands beside those of the run before."""
+    runs = [row["run_id"] for row in store.query("SELECT run_id FROM scoring_runs ORDER BY as_of DESC, rowid DESC LIMIT 2")]
+    if not runs:
+        return {}
+    shifted = {
+        f"{row['product']} {row['feature']}": row["psi"]
+        for row in store.query(
+            "SELECT product, feature, psi FROM feature_drift WHERE run_id = ? AND psi >= ? ORDER BY psi DESC, 1, 2", (runs[0], SHIFTED)
+        )
+    }
+    shares: dict[str, dict[str, str]] = {}
+    for row in store.query(
+        """
+        SELECT product, coalesce(fit_band, 'Not scored') AS band, sum(run_id = :last) AS n_last, sum(run_id = :before) AS n_before,
+               sum(sum(run_id = :last)) OVER (PARTITION BY product) AS all_last, sum(sum(run_id = :before)) OVER (PARTITION BY product) AS all_before
+        FROM cluster_assignments WHERE run_id IN (:last, :before) GROUP BY 1, 2 ORDER BY 1, 2
+        """,
+        {"last": runs[0], "before": runs[-1]},
+    ):
+        shares.setdefault(row["product"], {})[row["band"]] = (
+            f"{row['n_last'] / max(1, row['all_last']):.1%}, before {row['n_before'] / max(1, row['all_before']):.1%}"
+        )
+    return {f"features with a psi of {SHIFTED} and more": shifted, "shares of the fit bands": shares}

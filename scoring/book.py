@@ -92,15 +92,22 @@ class Book:
         return len(self.account_ids)
 
 
-def load_book(store: Store, catalogue: Catalogue, as_of: date, first: str = FIRST_KEY, last: str = LAST_KEY) -> Book:
-    """The book by the end of a date, of the accounts whose id lies in ``[first, last)``."""
+def load_book(
+    store: Store, catalogue: Catalogue, as_of: date, first: str = FIRST_KEY, last: str = LAST_KEY, replayed_from: date | None = None
+) -> Book:
+    """The book by the end of a date, of the accounts whose id lies in ``[first, last)``.
+
+    Args:
+        replayed_from: a later date. What was first seen between the two counts from the day it was public: a replay of a time in which nobody looked
+            yet. Never used for scores that are kept.
+    """
     span = {"as_of": as_of.isoformat(), "first": first, "last": last}
     rows = _columns(store, _ACCOUNTS_SQL, span, 9)
     account_ids = np.array(rows[0], dtype=object)
     keys = account_ids.astype(str)
     places = _Places(keys)
     bits = _ProductBits(catalogue)
-    looked_at, ever = _looked_at(store, as_of, span, places)
+    looked_at, ever = _looked_at(store, replayed_from or as_of, span, places)
     return Book(
         as_of,
         account_ids,
@@ -118,7 +125,7 @@ def load_book(store: Store, catalogue: Catalogue, as_of: date, first: str = FIRS
         ever,
         _load_purchases(store, as_of, span, places, bits),
         _load_deals(store, span, places, bits),
-        _load_events(store, as_of, span, places),
+        _load_events(store, as_of, replayed_from or as_of, span, places),
     )
 
 
@@ -220,13 +227,14 @@ def _load_deals(store: Store, span: dict[str, str], places: _Places, bits: _Prod
     return Deals(at[is_known], _days(created)[is_known], closed_days[is_known], is_closed[is_known], is_won[is_known], products[is_known])
 
 
-def _load_events(store: Store, as_of: date, span: dict[str, str], places: _Places) -> Events:
+def _load_events(store: Store, as_of: date, seen_by: date, span: dict[str, str], places: _Places) -> Events:
     ids, event_ids, types, occurred, observed, published, confidence, duplicates = _columns(
-        store, _EVENTS_SQL, span | {"until": end_of_day(as_of)}, 8
+        store, _EVENTS_SQL, span | {"until": end_of_day(seen_by)}, 8
     )
     at, is_known = places.of(ids)
     seen = _days(observed)
     public = np.minimum(seen, _days([day or "9999-12-31" for day in published]))
+    is_known &= public <= as_of.toordinal()
     return Events(
         at[is_known],
         np.array(event_ids, dtype=object)[is_known],

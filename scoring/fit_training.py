@@ -49,13 +49,11 @@ class _Examples:
 
 def train_candidate(product: str, bits: int, book: Book, origins: Sequence[Book], seed: int) -> FitCandidate | None:
     """A model of the whole book, tested at the origins: each an earlier book, its horizon long over. None when too few customers."""
-    examples = _examples(book, bits, seed)
-    model = train_fit(product, examples.columns, examples.positives, examples.losers, examples.worth, seed)
+    model = train_plain(product, bits, book, seed)
     if model is None:
         return None
+    examples = _examples(book, bits, seed)
     current = current_columns(book, bits).rows(book.has_firmographics)
-    with one_thread():
-        model = replace(model, table=quantile_table(model.log_odds(current)))
     predictions = _predict_later_buyers(product, bits, book, origins, seed)
     is_in_time = predictions is not None
     if predictions is None:
@@ -90,6 +88,16 @@ def train_candidate(product: str, bits: int, book: Book, origins: Sequence[Book]
         metrics,
         shares_of(current),
     )
+
+
+def train_plain(product: str, bits: int, book: Book, seed: int) -> FitModel | None:
+    """A model of the book without any test of it; None when too few customers."""
+    examples = _examples(book, bits, seed)
+    model = train_fit(product, examples.columns, examples.positives, examples.losers, examples.worth, seed)
+    if model is None:
+        return None
+    with one_thread():
+        return replace(model, table=quantile_table(model.log_odds(current_columns(book, bits).rows(book.has_firmographics))))
 
 
 def current_columns(book: Book, bits: int) -> Columns:

@@ -11,10 +11,11 @@ import numpy as np
 
 from scoring.book import Book
 from scoring.buying_signals import score_signals
-from scoring.columns import Columns, Floats
+from scoring.columns import Floats
 from scoring.fit import FitModel
+from scoring.fit_training import current_columns
 from scoring.placing import Placing
-from scoring.registry import SIGNALS, load_fit_model, load_in_use, load_signal_model
+from scoring.registry import ALL_PRODUCTS, SIGNALS, load_fit_model, load_in_use, load_signal_model
 from storage.catalogue import Catalogue, Product
 from storage.errors import ModelError
 from storage.store import Row, Store
@@ -30,9 +31,10 @@ class Previous:
     fit: Mapping[str, FitModel]
     weights: Mapping[str, Mapping[str, float]]
     half_lives_days: Mapping[str, float]
+    all_bits: int
 
     def movements(
-        self, store: Store, book: Book, product: Product, columns: Columns, fit: Floats, signals: Floats, segments: list[str | None],
+        self, store: Store, book: Book, product: Product, bits: int, fit: Floats, signals: Floats, segments: list[str | None],
         clusters: list[str], placing: Placing, first: str, last: str,
     ) -> Iterator[tuple[str, str, str | None, str, str | None, str, str]]:  # fmt: skip
         """Rows of cluster_movements without the run: account, product, from, to, cause.
@@ -44,7 +46,8 @@ class Previous:
         rows = {row["account_id"]: row for row in store.query(_PREVIOUS_SQL, (self.run_id, name, first, last))}
         then_signals = score_signals(book.events, len(book), self.weights[name], self.half_lives_days, book.as_of).scores
         model = self.fit.get(name)
-        then_fit = model.score(model.log_odds(columns)) if model else fit
+        then_bits = self.all_bits if model and model.product == ALL_PRODUCTS else bits
+        then_fit = model.score(model.log_odds(current_columns(book, then_bits))) if model else fit
         then_fit = np.where(np.isnan(fit), np.nan, np.round(then_fit, DIGITS))
         then_signals = np.where(np.isnan(signals), np.nan, np.round(then_signals, DIGITS))
         for i, account_id in enumerate(book.account_ids.tolist()):
@@ -75,7 +78,7 @@ def load_previous(store: Store, catalogue: Catalogue, as_of: date) -> Previous |
     for product in catalogue.products:
         used = load_in_use(store, SIGNALS, product.product_id, date.fromisoformat(run["as_of"]))
         weights[product.product_id] = load_signal_model(used.model).weights if used and used.model else product.weights
-    return Previous(run["run_id"], fit, weights, catalogue.half_lives_days)
+    return Previous(run["run_id"], fit, weights, catalogue.half_lives_days, (1 << len(catalogue.products)) - 1)
 
 
 _PREVIOUS_SQL = """

@@ -38,6 +38,7 @@ class ProductModels:
 
     fit: FitModel | None
     fit_id: str | None
+    is_pooled: bool  # the fit model is that of all products: purchases of none of them are its features
     basis: str | None  # what a reader must know of the fit model: that it is unproven, or of all products
     weights: Mapping[str, float]
     weights_id: str | None
@@ -90,6 +91,7 @@ def load_models(store: Store, product: Product, as_of: date) -> ProductModels:
     return ProductModels(
         load_fit_model(fit_row) if fit_row else None,
         fit_row["model_id"] if fit_row else None,
+        not is_own,
         _basis(fit_row, is_own),
         load_signal_model(signals_row).weights if signals_row else product.weights,
         signals_row["model_id"] if signals_row else None,
@@ -139,7 +141,8 @@ class _Slice:
         """Scores and stores."""
         book, run_id, product_id = self._book, self._run.run_id, self._product.product_id
         ids = book.account_ids.tolist()
-        columns = current_columns(book, self._bits)
+        everything = (1 << len(self._catalogue.products)) - 1
+        columns = current_columns(book, everything if self._models.is_pooled else self._bits)
         drift.add(columns.rows(book.has_firmographics))
         fit_scores, fit_jsons = fit_texts(self._models.fit, self._models.basis, columns, book.has_firmographics)
         signals = score_signals(book.events, len(book), self._models.weights, self._catalogue.half_lives_days, book.as_of)
@@ -159,7 +162,7 @@ class _Slice:
         )
         if self._previous is not None:
             moved = self._previous.movements(
-                self._store, book, self._product, columns, fit_scores, signal_scores, segments, clusters, placing, *self._span
+                self._store, book, self._product, self._bits, fit_scores, signal_scores, segments, clusters, placing, *self._span
             )
             self._store.save_rows(ClusterMovement, ((run_id, *row) for row in moved))
 

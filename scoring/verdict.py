@@ -46,7 +46,7 @@ def judge(
         against.append(f"suspected to be written after the outcome: {', '.join(leaks)}; drop them or show that they are known before")
     if smaller < OK_OUTCOMES:
         against.append(f"only {smaller} outcomes of the rarer kind to test on: {OK_OUTCOMES} are needed")
-    if not auc_low >= OK_AUC_LOW:
+    elif not auc_low >= OK_AUC_LOW:
         against.append(f"the auc may be as low as {auc_low:.3f}: below {OK_AUC_LOW} nothing was learned for sure")
     if excess > MAX_CALIBRATION_ERROR:
         against.append(f"probabilities are off by {calibration_error:.3f} on average: more than {MAX_CALIBRATION_ERROR}")

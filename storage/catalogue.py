@@ -107,7 +107,8 @@ class Catalogue:
     products: tuple[Product, ...]
     half_lives_days: Mapping[str, float]  # event type → days; types without one never count
     bands: Bands
-    matrix: Matrix
+    matrix: Matrix  # the one in use
+    matrices: tuple[Matrix, ...]  # all of them, so that outcomes can tell which serves better
     segments: SizeSegments
     fact_patterns: Mapping[str, str]  # name of a yes/no fact of the view → regular expression on purchases
     cohorts: tuple[Cohort, ...]
