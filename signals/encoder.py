@@ -58,7 +58,7 @@ def load_sentence_transformer(folder: Path) -> SentenceTransformer:
         raise ModelError(f"{folder} is no sentence-transformers folder (it has no modules.json); check encoder in bellwether.toml")
     from transformers.utils.logging import disable_progress_bar
 
-    disable_progress_bar()  # a second's load needs no bar of its own on the operator's terminal
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # a second's load needs no bar of its own on the operator's terminal
     return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from signals.baselines import keyword_types, zero_shot_types
 from signals.classifier import EventClassifier
 from signals.classify import to_text_input
-from signals.events import detect_events
+from signals.events import events_of_text, read_text
 from signals.taxonomy import text_types
 from storage.errors import InputError
 
@@ -55,6 +55,26 @@ class TypeScore:
 
 
 @dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """Micro precision and recall of the bare probabilities at one threshold for all types."""
+
+    threshold: float
+    precision: float
+    recall: float
+
+
+@dataclass(frozen=True, slots=True)
+class ConfidenceBin:
+    """How often the types whose confidence lies in [low, high) are right: equal to ``mean_confidence`` when well calibrated."""
+
+    low: float
+    high: float
+    n: int
+    mean_confidence: float
+    share_right: float
+
+
+@dataclass(frozen=True, slots=True)
 class EventEvaluation:
     """The engine first, then the baselines."""
 
@@ -63,6 +83,8 @@ class EventEvaluation:
     n_doubts: int
     systems: list[SystemScore]
     types: list[TypeScore]
+    curve: list[CurvePoint]
+    reliability: list[ConfidenceBin]
 
     def as_object(self) -> dict[str, Any]:
         """The engine's figures on top, everything else beneath."""
@@ -74,6 +96,8 @@ class EventEvaluation:
             "n_doubts": self.n_doubts,
             "baselines": {system.name: asdict(system) for system in self.systems[1:]},
             "by_type": {kind.event_type: asdict(kind) for kind in self.types},
+            "curve": [asdict(point) for point in self.curve],
+            "reliability": [asdict(part) for part in self.reliability],
         }
 
 
@@ -90,10 +114,14 @@ def evaluate_events(
         InputError: a line is no JSON object with ``labels``.
     """
     rows = load_gold(gold)
+    inputs = [to_text_input(row, "2000-01-01") for row in rows]
     found: list[set[str]] = []
+    probabilities = np.zeros((len(rows), len(classifier.types)))
     for i in range(0, len(rows), BATCH):
-        inputs = [to_text_input(row, "2000-01-01") for row in rows[i : i + BATCH]]
-        found.extend({event.event_type for event in events} for events in detect_events(classifier, inputs))
+        predictions = classifier.predict([read_text(item) for item in inputs[i : i + BATCH]])
+        for j, prediction in enumerate(predictions, start=i):
+            probabilities[j] = prediction.probabilities
+            found.append({event.event_type for event in events_of_text(classifier, inputs[j], prediction)})
         on_progress(min(i + BATCH, len(rows)), len(rows))
     systems = {
         "bellwether": found,
@@ -105,7 +133,32 @@ def evaluate_events(
     scores = [_system_score(name, rows, types, picks) for name, types in systems.items()]
     doubted = sum(len(set(row.get("doubt") or [])) for row in rows)
     labelled = sum(len(_certain(row)) for row in rows)
-    return EventEvaluation(len(rows), labelled, doubted, scores, _type_scores(rows, found, picks))
+    is_label = np.array([[name in row["labels"] for name in classifier.types] for row in rows])
+    is_certain = np.array([[name not in (row.get("doubt") or []) for name in classifier.types] for row in rows])
+    return EventEvaluation(
+        len(rows),
+        labelled,
+        doubted,
+        scores,
+        _type_scores(rows, found, picks),
+        list(_iter_curve(probabilities[is_certain], is_label[is_certain])),
+        list(_iter_bins(probabilities[is_certain], is_label[is_certain])),
+    )
+
+
+def _iter_curve(probabilities: NDArray[np.float64], is_label: NDArray[np.bool_]) -> Iterator[CurvePoint]:
+    for threshold in np.round(np.arange(0.05, 0.96, 0.05), 2):
+        is_found = probabilities >= threshold
+        n_right = int((is_found & is_label).sum())
+        yield CurvePoint(float(threshold), n_right / max(1, int(is_found.sum())), n_right / max(1, int(is_label.sum())))
+
+
+def _iter_bins(probabilities: NDArray[np.float64], is_label: NDArray[np.bool_]) -> Iterator[ConfidenceBin]:
+    for low in np.round(np.arange(0.0, 1.0, 0.1), 1):
+        inside = (probabilities >= low) & (probabilities < low + 0.1)
+        if inside.any():
+            mean, share = float(probabilities[inside].mean()), float(is_label[inside].mean())
+            yield ConfidenceBin(float(low), float(round(low + 0.1, 1)), int(inside.sum()), mean, share)
 
 
 def load_gold(path: Path) -> list[dict[str, Any]]:

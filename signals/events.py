@@ -18,7 +18,7 @@ from signals.taxonomy import keyword_pattern, load_taxonomy
 
 OPENING_CHARS = 2_800
 JOB_CONFIDENCE = 0.9
-KEYWORD_BONUS = 0.5  # in units of the spread of a document's sentences: a sentence with a hint word is the better quote of two alike
+KEYWORD_BONUS = 0.5  # of two sentences with like attention, the one with a hint word is the better quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +53,21 @@ class DetectedEvent:
 def detect_events(classifier: EventClassifier, inputs: Sequence[TextInput]) -> list[list[DetectedEvent]]:
     """The events of each text, in the order of the inputs, most confident first."""
     texts = [i for i, item in enumerate(inputs) if item.kind != "job"]
-    predictions = dict(zip(texts, classifier.predict([_read_text(inputs[i]) for i in texts]), strict=True))
+    predictions = dict(zip(texts, classifier.predict([read_text(inputs[i]) for i in texts]), strict=True))
     return [
-        _events_of_text(classifier, item, predictions[i]) if i in predictions else list(_events_of_job(item))
+        events_of_text(classifier, item, predictions[i]) if i in predictions else list(_events_of_job(item))
         for i, item in enumerate(inputs)
     ]
 
 
-def _read_text(item: TextInput) -> str:
+def read_text(item: TextInput) -> str:
+    """What is read of an input: its title and its opening."""
     return classifier_text(item.title, item.text[:OPENING_CHARS])
 
 
-def _events_of_text(classifier: EventClassifier, item: TextInput, prediction: Prediction) -> list[DetectedEvent]:
-    full = _read_text(item)
+def events_of_text(classifier: EventClassifier, item: TextInput, prediction: Prediction) -> list[DetectedEvent]:
+    """The events of a text that was predicted, most confident first."""
+    full = read_text(item)
     shift = len(full) - len(item.text[:OPENING_CHARS])
     sentences = split_sentences(full)
     found: list[DetectedEvent] = []
@@ -79,17 +81,13 @@ def _events_of_text(classifier: EventClassifier, item: TextInput, prediction: Pr
 
 
 def _best_sentence(prediction: Prediction, type_index: int, sentences: list[Sentence], event_type: str) -> Sentence | None:
-    """The sentence whose tokens speak most for the type."""
+    """The sentence that draws most of the type's attention."""
     if not sentences:
         return None
-    evidence = np.array([prediction.evidence(sentence.start, sentence.end)[type_index] for sentence in sentences])
-    readable = np.isfinite(evidence)
-    if not readable.any():
-        return sentences[0]
-    spread = float(evidence[readable].std()) or 1.0
+    share = np.array([prediction.evidence(sentence.start, sentence.end)[type_index] for sentence in sentences])
     pattern = keyword_pattern(event_type)
     hinted = np.array([bool(pattern and pattern.search(sentence.text)) for sentence in sentences])
-    return sentences[int(np.argmax(np.where(readable, evidence + KEYWORD_BONUS * spread * hinted, -np.inf)))]
+    return sentences[int(np.argmax(share * (1 + KEYWORD_BONUS * hinted)))]
 
 
 def _is_news(quote: str, item: TextInput) -> bool:
