@@ -118,6 +118,13 @@ def print_event_evaluation(evaluation: EventEvaluation, is_json: bool) -> None:
         ("type", "labels", "found", "right", "precision", "recall", "f1", "f1 low", "f1 high"),
         [(t.event_type, t.n_labels, t.n_found, t.n_right, t.precision, t.recall, t.f1, t.f1_low, t.f1_high) for t in evaluation.types],
     )
+    typer.echo("\nthe bare probabilities, one threshold for all types")
+    print_table(("threshold", "precision", "recall"), [(p.threshold, p.precision, p.recall) for p in evaluation.curve[1::2]])
+    typer.echo("\nhow often a confidence is right")
+    print_table(
+        ("confidence", "n", "mean", "right"),
+        [(f"{b.low:.1f}-{b.high:.1f}", b.n, b.mean_confidence, b.share_right) for b in evaluation.reliability],
+    )
 
 
 def print_extraction_evaluation(evaluation: ExtractionEvaluation, is_json: bool) -> None:

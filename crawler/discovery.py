@@ -138,7 +138,7 @@ def parse_sitemap(body: bytes, url: str, since: str) -> dict[str, Any]:
         modified = values.get("lastmod", "")[:10] or None
         if etree.QName(node).localname == "sitemap":
             sitemaps.append(target)
-        elif _may_be_article(target) and (modified is None or modified >= since):
+        elif _may_be_article(target, is_dated=modified is not None) and (modified is None or modified >= since):
             pages.append({"url": target, "modified": modified})
     pages.sort(key=lambda page: page["modified"] or "", reverse=True)
     return {"pages": pages[:2000], "sitemaps": sitemaps[:50]}
@@ -188,10 +188,13 @@ def is_fetchable(url: str) -> bool:
     )
 
 
-def _may_be_article(url: str) -> bool:
+def _may_be_article(url: str, is_dated: bool) -> bool:
+    """By a telling folder or a date in the path; or, where the sitemap dates the page, by a slug of several words in any folder but careers."""
     segments = urlsplit(url).path.lower().strip("/").split("/")
-    named = len(segments) > 1 and any(part in _WORDS["newsroom"] or part in _WORDS["blog"] for part in segments[:-1])
-    return (named or is_dated_path(urlsplit(url).path)) and is_fetchable(url) and not _NOT_AN_ARTICLE.search(urlsplit(url).path)
+    folders = segments[:-1]
+    named = any(part in _WORDS["newsroom"] or part in _WORDS["blog"] for part in folders)
+    told = is_dated and bool(folders) and segments[-1].count("-") >= 2 and not any(part in _WORDS["careers"] for part in folders)
+    return (named or told or is_dated_path(urlsplit(url).path)) and is_fetchable(url) and not _NOT_AN_ARTICLE.search(urlsplit(url).path)
 
 
 def _html(body: bytes) -> html.HtmlElement | None:

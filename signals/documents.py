@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import lxml.html
-from lxml.etree import ParserError
+from lxml.etree import ParserError, iterwalk
 
 from signals.privacy import remove_contacts
 from storage.archive import ArchivedResponse, read_response
@@ -19,6 +19,7 @@ from storage.archive import ArchivedResponse, read_response
 MAX_TEXT_CHARS = 200_000
 MAX_NODES = 60_000  # pages above this are tables of data or attacks; trafilatura's time grows faster than their size
 MAX_ATTRIBUTES = 200
+MAX_DEPTH = 400  # of nested tags; the readers' time grows with its square
 SHORT_OF_OTHER = 0.8  # trafilatura's text is too short below this share of resiliparse's words
 SHORT_OF_WHOLE = 0.25  # a main text is too short below this share of the page's words
 MAYBE_SHORT_WORDS = 500  # longer texts are not held against the whole page, which takes as long again to read
@@ -142,9 +143,14 @@ def _parse(html: str) -> Any:
         )
     except (ParserError, AssertionError) as error:
         raise NoDocumentError(f"no_text: {error}") from error
-    for n_nodes, node in enumerate(tree.iter(), start=1):
+    n_nodes = depth = 0
+    for event, node in iterwalk(tree, events=("start", "end")):
+        depth += 1 if event == "start" else -1
+        n_nodes += event == "start"
         if n_nodes > MAX_NODES:
             raise NoDocumentError(f"too_complex: more than {MAX_NODES} nodes")
+        if depth > MAX_DEPTH:
+            raise NoDocumentError(f"too_complex: tags nested more than {MAX_DEPTH} deep")
         if len(node.attrib) > MAX_ATTRIBUTES:
             raise NoDocumentError(f"too_complex: a tag with {len(node.attrib)} attributes")
     return tree

@@ -49,7 +49,7 @@ def test_forgetting_removes_rows_and_archived_pages_and_keeps_the_others(copied_
 def test_a_forgotten_company_is_not_imported_again(copied_run: SampleRun) -> None:
     assert copied_run.command("forget", DOMAIN).returncode == 0
     assert copied_run.command("import", "accounts", "accounts.csv").returncode == 0
-    rejects = (copied_run.folder / "accounts.csv.rejects.csv").read_text(encoding="utf-8-sig")
+    rejects = (copied_run.folder / "accounts.rejects.csv").read_text(encoding="utf-8-sig")
     assert DOMAIN in rejects
     with open_reader(copied_run.db) as store:
         assert store.value("SELECT count(*) FROM accounts WHERE domain = ?", (DOMAIN,)) == 0
