@@ -13,11 +13,15 @@ from signals.cues import is_supposed, status_of
 from signals.dates import event_date, names_only_past
 from signals.job_functions import job_event_type
 from signals.sentences import Sentence, split_sentences
-from signals.subject import is_about_other
+from signals.subject import begins_with_other, is_about_other
 from signals.taxonomy import keyword_pattern, load_taxonomy
 
 OPENING_CHARS = 2_800
 JOB_CONFIDENCE = 0.9
+HAPPENS_TO_COMPANIES = frozenset(
+    "funding_round acquired_or_merged divestiture new_location facility_expansion market_expansion headcount_growth headcount_reduction "
+    "security_incident revenue_growth financial_distress legal_action acquisition_made".split()
+)
 KEYWORD_BONUS = 0.5  # of two sentences with like attention, the one with a hint word is the better quote
 
 
@@ -74,7 +78,7 @@ def events_of_text(classifier: EventClassifier, item: TextInput, prediction: Pre
     for i in np.flatnonzero(prediction.probabilities >= classifier.thresholds):
         event_type = classifier.types[i]
         quote = _best_sentence(prediction, int(i), sentences, event_type)
-        if quote is None or not _is_news(quote.text, item):
+        if quote is None or not _is_news(quote.text, item, event_type):
             continue
         found.append(_event(item, event_type, float(prediction.probabilities[i]), quote, full, shift))
     return sorted(found, key=lambda event: (-event.confidence, event.event_type))
@@ -90,10 +94,13 @@ def _best_sentence(prediction: Prediction, type_index: int, sentences: list[Sent
     return sentences[int(np.argmax(share * (1 + KEYWORD_BONUS * hinted)))]
 
 
-def _is_news(quote: str, item: TextInput) -> bool:
+def _is_news(quote: str, item: TextInput, event_type: str) -> bool:
     """Whether the sentence tells something of now, as a fact, about the account."""
     published = date.fromisoformat(item.published_on or item.observed_on)
-    return not (names_only_past(quote, published) or is_supposed(quote) or is_about_other(quote, item.account_name, item.domain))
+    is_other = is_about_other(quote, item.account_name, item.domain) or (
+        event_type in HAPPENS_TO_COMPANIES and begins_with_other(quote, item.account_name, item.domain)
+    )
+    return not (names_only_past(quote, published) or is_supposed(quote) or is_other)
 
 
 def _event(item: TextInput, event_type: str, confidence: float, quote: Sentence, full: str, shift: int) -> DetectedEvent:

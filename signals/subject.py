@@ -16,6 +16,20 @@ _LEGAL_FORMS = re.compile(
 )
 
 
+_LEAD_IN = re.compile(
+    r"^\W*(?:(?:yes|no|well|so|now|and|but|as you may know|you (?:may|might|will|have)(?: all)? (?:have )?(?:read|heard|seen)(?: in the news)?(?: that)?),?\s+)*",
+    re.IGNORECASE,
+)
+_SOME_OF = re.compile(r"^(?:one|two|three|several|some|many|a few|both|most) of (?:the|our)\b", re.IGNORECASE)
+_RELATIVE_CLAUSE = re.compile(r", (?:(?:to|for|with|from|in) )?(?:which|whom|whose|who)\b[^,]*,")
+_NAME = re.compile(r"^(?:The |Our [a-z]+ |[A-Z][a-z]+-based )?((?:[A-Z][\w&'’.-]*|of|de|and)(?: (?:[A-Z][\w&'’.-]*|of|de|and))*)")
+_CALENDAR = re.compile(
+    r"\b(?:mon|tues|wednes|thurs|fri|satur|sun)day|january|february|march|april|may|june|july|august|september|october|november|december|"
+    r"spring|summer|autumn|winter|since|after|before|during|with|in|on|at|from|today|this|last|next|when|as|following|construction|work|plans?\b",
+    re.IGNORECASE,
+)
+
+
 def is_about_other(sentence: str, account_name: str, domain: str) -> bool:
     """Whether the sentence names a customer, partner or competitor as the one to whom it happened.
 
@@ -29,6 +43,36 @@ def is_about_other(sentence: str, account_name: str, domain: str) -> bool:
         and not mentions_account(sentence, account_name, domain)
         and not re.search(r"\bwe\b", sentence, re.IGNORECASE)
     )
+
+
+def begins_with_other(sentence: str, account_name: str, domain: str) -> bool:
+    """Whether the sentence's first words, its subject, name a company that is not the account.
+
+    Headlines in capitals and sentences that say "we" or "us" outside a relative clause are never told so. Meant for what happens to companies
+    (rounds, mergers, plants); a new chief executive may well stand first.
+
+    >>> begins_with_other("You may have read that Buckeye Volumetric is adding 300 jobs.", "Harrow Creek Modular, LLC", "harrowcreek.test")
+    True
+    >>> begins_with_other("Mahi Eye Clinic, to which we refer patients, has received a grant.", "Saheliyan Seva", "saheliyan.test")
+    True
+    >>> begins_with_other("Atlantic Turbocare has acquired us.", "Bonny Creek Energy", "bonnycreek.test")
+    False
+    >>> begins_with_other("Harrow Creek raises $24 million", "Harrow Creek Modular, LLC", "harrowcreek.test")
+    False
+    """
+    if mentions_account(sentence, account_name, domain):
+        return False
+    bare = _RELATIVE_CLAUSE.sub("", _LEAD_IN.sub("", sentence.strip()))
+    if re.search(r"\b(we|us|ourselves)\b", bare, re.IGNORECASE):
+        return False
+    if _SOME_OF.search(bare):
+        return True
+    words = [word for word in bare.split() if word[0].isalpha()]
+    if sum(word[0].isupper() for word in words) > 0.5 * len(words):
+        return False
+    named = _NAME.match(bare)
+    capitals = [word for word in named.group(1).split() if word[0].isupper()] if named else []
+    return len(capitals) >= 2 and not _CALENDAR.match(named.group(1) if named else "")
 
 
 def mentions_account(sentence: str, account_name: str, domain: str) -> bool:
