@@ -64,6 +64,7 @@ def _catalogue(table: Mapping[str, Any], content_hash: str) -> Catalogue:
         dict(table["facts"]),
         cohorts,
         content_hash,
+        frozenset(table.get("technologies", {}).get("rivals", [])),
     )
 
 

@@ -73,6 +73,9 @@ def import_(
 def crawl(
     kind: Annotated[str, typer.Argument(metavar="[KIND]", help="domains, feeds or articles; all when none is named.")] = "",
     shard: Annotated[str, typer.Option(metavar="i/n", help="Only the i-th of n parts of the accounts, by hash of their domains.")] = "",
+    fingerprints: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Further technology fingerprints in the Wappalyzer schema, beside ours.")
+    ] = None,
     db: Db = None,
     as_json: Json = False,
 ) -> None:
@@ -85,7 +88,7 @@ def crawl(
 
     if kind and kind not in jobs.CRAWL_KINDS:
         fail_usage(f"{kind!r} is none of {', '.join(jobs.CRAWL_KINDS)}")
-    print_object(jobs.run_crawl_job(db, [kind] if kind else list(jobs.CRAWL_KINDS), shard), as_json)
+    print_object(jobs.run_crawl_job(db, [kind] if kind else list(jobs.CRAWL_KINDS), shard, fingerprints), as_json)
 
 
 @app.command()

@@ -30,6 +30,7 @@ class CrawlSettings:
     allow_nets: tuple[str, ...] = ()
     loopback_ports: Mapping[int, int] = field(default_factory=dict)
     frozen_clock: str | None = None
+    fingerprints: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def load_config(db: Path | None = None, start: Path | None = None) -> Config:
         archive=(folder / reader.text("storage.archive", "archive")).absolute(),
         catalogue=catalogue.absolute() if catalogue.exists() else None,
         seed=int(reader.number("score.seed", 20261101)),
-        crawl=_crawl_settings(reader),
+        crawl=_crawl_settings(reader, folder),
         extract=_extract_settings(reader, folder),
     )
     reader.refuse_unknown()
@@ -92,8 +93,9 @@ def find_config(start: Path) -> Path | None:
     return None
 
 
-def _crawl_settings(reader: _Reader) -> CrawlSettings:
+def _crawl_settings(reader: _Reader, folder: Path) -> CrawlSettings:
     default = CrawlSettings()
+    fingerprints = reader.text("crawl.fingerprints", "")
     ports = reader.table("crawl.loopback_ports")
     return CrawlSettings(
         contact=reader.text("crawl.contact", ""),
@@ -108,6 +110,7 @@ def _crawl_settings(reader: _Reader) -> CrawlSettings:
         allow_nets=reader.texts("crawl.allow_nets"),
         loopback_ports={int(port): int(stand_in) for port, stand_in in ports.items()},
         frozen_clock=reader.text("crawl.frozen_clock", "") or None,
+        fingerprints=(folder / fingerprints).absolute() if fingerprints else None,
     )
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from bellwether.config import Config
 from crawler.config import CrawlConfig
 from storage.errors import ConfigError
 
 
-def crawl_config(config: Config, shard: str = "") -> CrawlConfig:
+def crawl_config(config: Config, shard: str = "", fingerprints: Path | None = None) -> CrawlConfig:
     """What the crawler needs to know.
 
     Raises:
-        ConfigError: the shard is not ``i/n`` with 1 <= i <= n.
+        ConfigError: the shard is not ``i/n`` with 1 <= i <= n; the folder of fingerprints is none.
     """
     settings = config.crawl
+    folder = fingerprints.absolute() if fingerprints else settings.fingerprints
+    if folder is not None and not folder.is_dir():
+        raise ConfigError(f"no folder of fingerprints at {folder}; see crawl.fingerprints and --fingerprints")
     return CrawlConfig(
         db_path=config.db,
         archive_dir=config.archive,
@@ -29,6 +34,7 @@ def crawl_config(config: Config, shard: str = "") -> CrawlConfig:
         max_articles_per_account=settings.max_articles_per_account,
         article_max_age_days=settings.article_max_age_days,
         frozen_clock=settings.frozen_clock,
+        fingerprints=(folder,) if folder else (),
         shard=parse_shard(shard),
     )
 

@@ -38,14 +38,14 @@ def run_import(db: Path | None, kind: str, file: Path, observed_on: date) -> Imp
         return import_file(store, kind, file, observed_on.isoformat(), bar)
 
 
-def run_crawl_job(db: Path | None, kinds: Sequence[str], shard: str) -> dict[str, Any]:
+def run_crawl_job(db: Path | None, kinds: Sequence[str], shard: str, fingerprints: Path | None = None) -> dict[str, Any]:
     """``bellwether crawl``."""
     from bellwether.crawl_config import crawl_config
     from crawler.run import run_crawl
 
     config = load_config(db)
     with progress_bar("crawl") as bar:
-        summary = run_crawl(crawl_config(config, shard), kinds, lambda kind, done, total: bar(done, total))
+        summary = run_crawl(crawl_config(config, shard, fingerprints), kinds, lambda kind, done, total: bar(done, total))
     return dataclasses.asdict(summary)
 
 
@@ -67,10 +67,14 @@ def run_ingest(db: Path | None, files: Sequence[Path]) -> dict[str, Any]:
 def run_extract(db: Path | None, n_jobs: int) -> dict[str, Any]:
     """``bellwether extract``."""
     from signals.extraction import extract_pages
+    from signals.technology_events import extract_technology_events
 
     config = load_config(db)
+    rivals = load_catalogue(config.catalogue).rivals
     with open_writer(config.db, "extract") as store, _sandbox(config, n_jobs) as sandbox, progress_bar("extract") as bar:
-        return dataclasses.asdict(extract_pages(store, config.archive, _classifier(config), sandbox, now_text(), bar))
+        summary = dataclasses.asdict(extract_pages(store, config.archive, _classifier(config), sandbox, now_text(), bar))
+        n_technology = extract_technology_events(store, config.archive, sandbox, rivals, now_text())
+    return {**summary, "n_technology_events": n_technology}
 
 
 def iter_classified(file: Path | None) -> Iterator[str]:

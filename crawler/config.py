@@ -31,6 +31,7 @@ class CrawlConfig:
     max_articles_per_account: int = 50
     article_max_age_days: int = 730
     frozen_clock: str | None = None
+    fingerprints: tuple[Path, ...] = ()
     shard: tuple[int, int] = (1, 1)
 
     @property

@@ -51,7 +51,7 @@ def discover_sources(body: bytes, url: str) -> dict[str, Any]:
     Returns:
         ``{"title", "generator", "is_parked", "sources": [{"kind", "url"}]}``; sources are on the page's own site.
     """
-    page = _html(body)
+    page = parse_html(body)
     if page is None:
         return {"title": None, "generator": None, "is_parked": False, "sources": []}
     title = " ".join((page.findtext(".//title") or "").split()) or None
@@ -81,7 +81,7 @@ def discover_links(body: bytes, url: str, kind: str) -> dict[str, Any]:
     Returns:
         ``{"links": [{"url", "text"}], "next": URL of the next listing page or None}``.
     """
-    page = _html(body)
+    page = parse_html(body)
     if page is None:
         return {"links": [], "next": None}
     base = urlsplit(url).path.rstrip("/")
@@ -144,6 +144,14 @@ def parse_sitemap(body: bytes, url: str, since: str) -> dict[str, Any]:
     return {"pages": pages[:2000], "sitemaps": sitemaps[:50]}
 
 
+def parse_html(body: bytes) -> html.HtmlElement | None:
+    """The tree of a page, or None when there is none to be made of it."""
+    try:
+        return html.document_fromstring(body, parser=html.HTMLParser(encoding=_declared_encoding(body), recover=True))
+    except (etree.ParserError, etree.XMLSyntaxError, ValueError):
+        return None
+
+
 def section_of(url: str, text: str = "") -> str | None:
     """Which kind of section a link leads to, by the words of its path and text.
 
@@ -195,13 +203,6 @@ def _may_be_article(url: str, is_dated: bool) -> bool:
     named = any(part in _WORDS["newsroom"] or part in _WORDS["blog"] for part in folders)
     told = is_dated and bool(folders) and segments[-1].count("-") >= 2 and not any(part in _WORDS["careers"] for part in folders)
     return (named or told or is_dated_path(urlsplit(url).path)) and is_fetchable(url) and not _NOT_AN_ARTICLE.search(urlsplit(url).path)
-
-
-def _html(body: bytes) -> html.HtmlElement | None:
-    try:
-        return html.document_fromstring(body, parser=html.HTMLParser(encoding=_declared_encoding(body), recover=True))
-    except (etree.ParserError, etree.XMLSyntaxError, ValueError):
-        return None
 
 
 def _declared_encoding(body: bytes) -> str:

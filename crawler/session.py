@@ -29,7 +29,7 @@ from crawler.resolver import denied_hosts
 from crawler.torn_archive import mark_closed, mark_open, mend_torn
 from crawler.wire import WireResponse
 from sandbox import Sandbox, TaskFailure
-from storage.archive import ArchiveWriter
+from storage.archive import NOTE_TYPE, ArchiveWriter
 from storage.clock import utc_text
 from storage.ids import content_hash, content_key
 from storage.records import Failure, Page, Record
@@ -155,6 +155,19 @@ class CrawlSession:
         )
         return page_id
 
+    def keep_note(self, url: str, text: str, account_id: str, domain: str, kind: str) -> str:
+        """Archives a text of our own about what was seen, unless the same is archived already; its page_id."""
+        now, text_hash = self.config.now(), content_hash(text.encode())
+        page_id = content_key("page", url, text_hash)
+        if page_id not in self._new_pages and not self.store.value("SELECT 1 FROM pages WHERE page_id = ?", (page_id,)):
+            self._new_pages.add(page_id)
+            offset = self._archive.write_note(url, text, now)
+            file = self._archive.path.name
+            self._waiting.append(
+                Page(page_id, account_id, domain, url, kind, 200, NOTE_TYPE, text_hash, file, offset, now, now, None, None, None)
+            )
+        return page_id
+
     def keep_unchanged(self, page_id: str) -> None:
         """A page we have still stands as it was."""
         self.counts["unchanged"] += 1
@@ -176,7 +189,8 @@ class CrawlSession:
 
     async def parse(self, task: str, response: Response, account_id: str, **options: Any) -> Any | None:
         """Runs a task of ``crawler.discovery`` on the body in the sandbox; None, and a Failure, when it cannot be parsed."""
-        result = await asyncio.wrap_future(self.sandbox.submit(f"crawler.discovery:{task}", response.body, url=response.url, **options))
+        name = task if ":" in task else f"crawler.discovery:{task}"
+        result = await asyncio.wrap_future(self.sandbox.submit(name, response.body, url=response.url, **options))
         if isinstance(result, TaskFailure):
             self.fail("crawl", response.url, account_id, f"parse_{result.reason}", result.detail)
             return None

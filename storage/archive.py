@@ -17,6 +17,7 @@ from warcio.warcwriter import WARCWriter
 from storage.errors import ArchiveError
 from storage.ids import content_hash
 
+NOTE_TYPE = "text/plain; charset=utf-8"
 MAX_BODY_BYTES = 8 * 1024 * 1024
 
 
@@ -50,6 +51,20 @@ class ArchiveWriter:
         head = StatusAndHeaders(f"{http_status} ", list(headers), protocol="HTTP/1.1")
         record = self._writer.create_warc_record(
             url, "response", payload=BytesIO(body), length=len(body), http_headers=head, warc_headers_dict={"WARC-Date": archived_at}
+        )
+        self._writer.write_record(record)
+        return offset
+
+    def write_note(self, url: str, text: str, archived_at: str) -> int:
+        """The offset of a record (WARC type ``resource``) that holds a text of our own about what we saw, not what a server sent."""
+        offset, body = self._file.tell(), text.encode()
+        record = self._writer.create_warc_record(
+            url,
+            "resource",
+            payload=BytesIO(body),
+            length=len(body),
+            warc_content_type=NOTE_TYPE,
+            warc_headers_dict={"WARC-Date": archived_at},
         )
         self._writer.write_record(record)
         return offset
@@ -135,6 +150,10 @@ def list_responses(body: bytes, path: str, start: int = 0, limit: int = 200) -> 
 
 
 def _response(record: Any) -> ArchivedResponse:
+    if record.rec_type == "resource":
+        note = record.content_stream().read(MAX_BODY_BYTES)
+        url, at = record.rec_headers.get_header("WARC-Target-URI") or "", record.rec_headers.get_header("WARC-Date") or ""
+        return ArchivedResponse(url, 200, (("Content-Type", NOTE_TYPE),), note, _seconds(at))
     if record.rec_type != "response" or record.http_headers is None:
         raise ArchiveError(f"the record is a {record.rec_type}, not an HTTP response")
     body = record.content_stream().read(MAX_BODY_BYTES + 1)

@@ -113,6 +113,7 @@ class Catalogue:
     fact_patterns: Mapping[str, str]  # name of a yes/no fact of the view → regular expression on purchases
     cohorts: tuple[Cohort, ...]
     content_hash: str
+    rivals: frozenset[str] = frozenset()  # technologies whose sight at an account is a rival's product
 
     def product(self, product_id: str) -> Product:
         """The product with that id.

@@ -133,15 +133,24 @@ class DomainPing:
 
 @dataclass(frozen=True, slots=True)
 class TechnologyObservation:
-    """A technology seen at an account, from first to last sight."""
+    """A technology seen at an account, from first to last sight; one that comes back after it was retired is a new observation."""
 
     observation_id: str
     account_id: str
     technology: str
     category: str
-    evidence: str
+    evidence: str  # what was seen, at the latest sight
     first_seen_on: str
     last_seen_on: str
+    version: str | None
+    source: str  # page, header, cookie, certIssuer or a type of DNS record
+    is_eventful: int  # its coming and going is worth an event
+    is_baseline: int  # seen at the first look, so that nobody knows since when
+    legacy: str | None  # why it counts as end-of-support or on-premises software
+    n_misses: int  # looks in a row that did not see it
+    retired_on: str | None  # the second of them
+    first_page_id: str | None  # the archived profile that showed it first, and the latest one that spoke of it
+    last_page_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +166,8 @@ class Source:
     checked_at: str | None  # None until it was fetched
     etag: str | None
     last_modified: str | None
+    revisit_hours: float | None = None  # how long it may rest, by how often it changed so far
+    content_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +178,7 @@ class Page:
     account_id: str | None  # None: archived from a site that is no account's (yet)
     domain: str
     url: str
-    kind: str  # home, listing, feed, sitemap, article, job, other
+    kind: str  # home, profile, listing, feed, sitemap, article, job, posts, other
     http_status: int
     content_type: str | None
     content_hash: str
@@ -435,9 +446,9 @@ TABLES: dict[type, tuple[str, tuple[str, ...]]] = {
     Transaction: ("transactions", ("transaction_id",)),
     Opportunity: ("opportunities", ("opportunity_id",)),
     DomainPing: ("domain_pings", ("ping_id",)),
-    TechnologyObservation: ("technology_observations", ("observation_id",)),
     Source: ("sources", ("source_id",)),
     Page: ("pages", ("page_id",)),
+    TechnologyObservation: ("technology_observations", ("observation_id",)),
     FrontierUrl: ("frontier_urls", ("frontier_id",)),
     Document: ("documents", ("document_id",)),
     SignalEvent: ("signal_events", ("event_id",)),

@@ -130,3 +130,21 @@ def m004_models(db: Database) -> None:
         PRIMARY KEY (run_id, account_id, product)) STRICT;
     CREATE TABLE model_cards (card_id TEXT PRIMARY KEY, as_of TEXT NOT NULL, content TEXT NOT NULL) STRICT;
     """)
+
+
+@migrations()
+def m005_collection_in_depth(db: Database) -> None:
+    db.executescript("""
+    ALTER TABLE technology_observations ADD COLUMN version TEXT;
+    ALTER TABLE technology_observations ADD COLUMN source TEXT NOT NULL DEFAULT '';
+    ALTER TABLE technology_observations ADD COLUMN is_eventful INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE technology_observations ADD COLUMN is_baseline INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE technology_observations ADD COLUMN legacy TEXT;
+    ALTER TABLE technology_observations ADD COLUMN n_misses INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE technology_observations ADD COLUMN retired_on TEXT;
+    ALTER TABLE technology_observations ADD COLUMN first_page_id TEXT REFERENCES pages;
+    ALTER TABLE technology_observations ADD COLUMN last_page_id TEXT REFERENCES pages;
+    CREATE INDEX technology_observations_account ON technology_observations(account_id);
+    ALTER TABLE sources ADD COLUMN revisit_hours REAL;
+    ALTER TABLE sources ADD COLUMN content_hash TEXT;
+    """)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,16 +16,28 @@ from scrapy.http import Response
 from scrapy.spidermiddlewares.httperror import HttpError
 from twisted.python.failure import Failure as TwistedFailure
 
+from crawler.profile import Look, is_first_look, load_running, observe, profile_text
 from crawler.resolver import DnsLookup
 from crawler.robots import RobotsDisallowedError, RobotsUnreachableError
 from crawler.spiders.base import SessionSpider
 from storage.ids import content_key
-from storage.records import DomainPing, Source
+from storage.records import DomainPing, Source, TechnologyObservation
 from storage.store import Row
 from urls import same_site
 
-RECORD_TYPES = ("A", "AAAA", "NS", "MX", "TXT")
+# What is asked of DNS: kind → (name before the domain, record type). CNAMEs of well-known names tell who runs mail, calls and devices.
+QUESTIONS = {
+    "A": ("", "A"),
+    "AAAA": ("", "AAAA"),
+    "NS": ("", "NS"),
+    "MX": ("", "MX"),
+    "TXT": ("", "TXT"),
+    "CAA": ("", "CAA"),
+    "DMARC": ("_dmarc.", "TXT"),
+}
+ALIASES = ("autodiscover", "enterpriseregistration", "enterpriseenrollment", "lyncdiscover", "sip")
 MAX_TXT_RECORDS = 30
+DnsRecords = dict[str, list[str]]
 WELL_KNOWN_FEEDS = ("/feed", "/rss.xml", "/atom.xml")
 CONVENTION = "convention"  # found_on of a source nobody links to: asked for because many sites have it
 
@@ -40,9 +54,8 @@ class DomainsSpider(SessionSpider):
         due = [account for account in self.session.accounts() if pinged.get(account["account_id"], "") <= stale]
         self.session.plan(len(due))
         lookup = DnsLookup(self.session.config.nameservers)
-        for account in due:
-            records, error = await _dns_records(lookup, account["domain"])
-            if error is not None or not (records["A"] or records["AAAA"]):
+        async for account, records, error in _looked_up(lookup, due, self.session.config.n_concurrent):
+            if error is not None or not (records["A"] or records.get("AAAA")):
                 self._ping(account, records, state="dead", error=error or "no address")
                 self.session.fail("ping", account["domain"], account["account_id"], "dns", error or "no address")
                 self.session.step()
@@ -53,7 +66,7 @@ class DomainsSpider(SessionSpider):
         rows = self.session.store.query("SELECT account_id, max(pinged_at) AS pinged_at FROM domain_pings GROUP BY 1")
         return [(row["account_id"], row["pinged_at"]) for row in rows]
 
-    def _request(self, scheme: str, account: Row, records: dict[str, list[str]]) -> Request:
+    def _request(self, scheme: str, account: Row, records: DnsRecords) -> Request:
         return Request(
             f"{scheme}://{account['domain']}/",
             self.parse_home,
@@ -62,14 +75,15 @@ class DomainsSpider(SessionSpider):
             cb_kwargs={"account": account, "records": records, "scheme": scheme},
         )
 
-    async def parse_home(self, response: Response, account: Row, records: dict[str, list[str]], scheme: str) -> Any:
+    async def parse_home(self, response: Response, account: Row, records: DnsRecords, scheme: str) -> Any:
         """A home page: what it says of itself, and which sources it links to."""
         account_id = account["account_id"]
         self.session.keep_page(response, account_id, "home")
         found = await self.session.parse("discover_sources", response, account_id) or {}
         moved = not same_site(response.url, account["domain"])
         state = "parked" if found.get("is_parked") else "moved" if moved else "live"
-        self._ping(account, records, state=state, response=response, generator=found.get("generator"))
+        profile = await self._profile(response, account, records) if state == "live" else []
+        self._ping(account, records, state=state, response=response, generator=found.get("generator"), profile=profile)
         if state == "moved":
             self.session.fail(
                 "ping", account["domain"], account_id, "moved", f"redirects to {response.url}; import that domain to follow it"
@@ -92,6 +106,22 @@ class DomainsSpider(SessionSpider):
         self._ping(account, records, state=state, response=response, error=f"{reason}: {failure.value}"[:300])
         self.session.step()
 
+    async def _profile(self, response: Response, account: Row, records: DnsRecords) -> list[TechnologyObservation]:
+        """The technologies of a live site: its profile is archived, its observations are returned."""
+        session, config = self.session, self.session.config
+        shown = _shown(response, records)
+        options = {"shown": shown, "folders": [str(folder) for folder in config.fingerprints], "on": config.now()[:10]}
+        detections = await session.parse("crawler.technology:detect_technologies", response, account["account_id"], **options)
+        if detections is None:
+            return []
+        unanswered = frozenset(kind for kind in (*QUESTIONS, "CNAME") if kind not in records)
+        look = Look(account["account_id"], account["domain"], config.now()[:10], detections, unanswered)
+        running, is_first = load_running(session.store, look.account_id), is_first_look(session.store, look.account_id)
+        url = f"{response.urljoin('/')}#technology"
+        page_id = session.keep_note(url, profile_text(look, running), look.account_id, account["domain"], "profile")
+        session.counts["technologies"] += len(detections)
+        return observe(look, running, page_id, is_first)
+
     async def _keep_sources(self, response: Response, account: Row, sources: list[dict[str, str]]) -> None:
         rules = await self.crawler.robots.rules_for(response.url)  # type: ignore[attr-defined]
         found = [(source["kind"], source["url"], response.url) for source in sources]
@@ -112,11 +142,12 @@ class DomainsSpider(SessionSpider):
     def _ping(
         self,
         account: Row,
-        records: dict[str, list[str]],
+        records: DnsRecords,
         state: str,
         response: Response | None = None,
         generator: str | None = None,
         error: str | None = None,
+        profile: Sequence[TechnologyObservation] = (),
     ) -> None:
         now = self.session.config.now()
         issuer, expires_on = _certificate(response)
@@ -136,29 +167,75 @@ class DomainsSpider(SessionSpider):
                 latency_ms=round(latency * 1000, 1) if latency is not None else None,
                 tls_issuer=issuer,
                 tls_expires_on=expires_on,
-                addresses=_json([*records["A"], *records["AAAA"]]),
-                nameservers=_json(records["NS"]),
-                mail_exchangers=_json(records["MX"]),
-                txt_records=_json(records["TXT"][:MAX_TXT_RECORDS]),
+                addresses=_json([*records["A"], *records.get("AAAA", [])]),
+                nameservers=_json(records.get("NS", [])),
+                mail_exchangers=_json(records.get("MX", [])),
+                txt_records=_json(records.get("TXT", [])[:MAX_TXT_RECORDS]),
                 server=server.decode("latin-1")[:200] if server else None,
                 generator=generator[:200] if generator else None,
                 error=error,
-            )
+            ),
+            *profile,
         )
 
 
-async def _dns_records(lookup: DnsLookup, domain: str) -> tuple[dict[str, list[str]], str | None]:
-    """What DNS says of a domain, and why it says nothing."""
-    records: dict[str, list[str]] = {kind: [] for kind in RECORD_TYPES}
-    for kind in RECORD_TYPES:
-        try:
-            records[kind] = await lookup.records(domain, kind)
-        except dns.resolver.NXDOMAIN:
-            return records, "no such name (NXDOMAIN)"
-        except dns.exception.DNSException as error:
-            if kind == "A":
-                return records, f"{type(error).__name__}: {error}"[:200]
+async def _looked_up(lookup: DnsLookup, accounts: list[Row], n_ahead: int) -> AsyncIterator[tuple[Row, DnsRecords, str | None]]:
+    """What DNS says of each account, in their order, with some asked ahead of the one that is awaited."""
+    asked: deque[tuple[Row, asyncio.Task[tuple[DnsRecords, str | None]]]] = deque()
+    for account in accounts:
+        asked.append((account, asyncio.ensure_future(_dns_records(lookup, account["domain"]))))
+        if len(asked) > n_ahead:
+            first, task = asked.popleft()
+            yield first, *await task
+    for first, task in asked:
+        yield first, *await task
+
+
+async def _dns_records(lookup: DnsLookup, domain: str) -> tuple[DnsRecords, str | None]:
+    """What DNS says of a domain, and why it says nothing. A kind that got no answer is missing from the records."""
+    records: DnsRecords = {"A": [], "AAAA": []}
+    try:
+        records["A"] = await lookup.records(domain, "A")
+    except dns.resolver.NXDOMAIN:
+        return records, "no such name (NXDOMAIN)"
+    except (dns.exception.DNSException, OSError) as error:
+        return records, f"{type(error).__name__}: {error}"[:200]
+    kinds = [kind for kind in QUESTIONS if kind != "A"]
+    answers = await asyncio.gather(
+        *(_answer(lookup, f"{QUESTIONS[kind][0]}{domain}", QUESTIONS[kind][1]) for kind in kinds),
+        *(_answer(lookup, f"{name}.{domain}", "CNAME") for name in ALIASES),
+    )
+    for kind, answer in zip(kinds, answers, strict=False):
+        if answer is not None:
+            records[kind] = answer
+    aliases = answers[len(kinds) :]
+    if None not in aliases:
+        records["CNAME"] = [f"{name} {target}" for name, targets in zip(ALIASES, aliases, strict=True) for target in targets or ()]
     return records, None
+
+
+async def _answer(lookup: DnsLookup, name: str, record_type: str) -> list[str] | None:
+    """The records; none for a name that does not exist; None when nobody answered."""
+    try:
+        return await lookup.records(name, record_type)
+    except dns.resolver.NXDOMAIN:
+        return []
+    except (dns.exception.DNSException, OSError):
+        return None
+
+
+def _shown(response: Response, records: DnsRecords) -> dict[str, list[list[str]]]:
+    """Everything but the page that fingerprints look at: source → pairs of name and value."""
+    headers = [[name.decode("latin-1"), value.decode("latin-1")[:500]] for name, values in response.headers.items() for value in values]
+    issuer, _ = _certificate(response)
+    cookies = [value.partition("=")[::2] for name, value in headers if name.lower() == "set-cookie"]
+    shown = {kind: [["", value[:500]] for value in values] for kind, values in records.items()}
+    return {
+        **shown,
+        "header": [pair for pair in headers if pair[0].lower() != "set-cookie"],
+        "cookie": [[name.strip(), value[:100]] for name, value in cookies],
+        "certIssuer": [["", issuer]] if issuer else [],
+    }
 
 
 def _certificate(response: Response | None) -> tuple[str | None, str | None]:
