@@ -71,7 +71,9 @@ def import_(
 
 @app.command()
 def crawl(
-    kind: Annotated[str, typer.Argument(metavar="[KIND]", help="domains, feeds or articles; all when none is named.")] = "",
+    kind: Annotated[
+        str, typer.Argument(metavar="[KIND]", help="domains, feeds, articles, jobs, social or forums; all when none is named.")
+    ] = "",
     shard: Annotated[str, typer.Option(metavar="i/n", help="Only the i-th of n parts of the accounts, by hash of their domains.")] = "",
     fingerprints: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Further technology fingerprints in the Wappalyzer schema, beside ours.")

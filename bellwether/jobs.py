@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from signals.evaluation import EventEvaluation
     from signals.extraction_evaluation import ExtractionEvaluation
 
-CRAWL_KINDS = ("domains", "feeds", "articles")
+CRAWL_KINDS = ("domains", "feeds", "articles", "jobs", "social", "forums")
 
 
 def run_import(db: Path | None, kind: str, file: Path, observed_on: date) -> ImportSummary:
@@ -155,7 +155,7 @@ def run_forget(db: Path | None, domain: str) -> dict[str, Any]:
     with open_writer(config.db, f"forget {known}") as store, _sandbox(config, 1) as sandbox:
 
         def list_records(path: Path, start: int) -> dict[str, Any]:
-            listing = sandbox.run("storage.archive:list_responses", b"", path=str(path), start=start)
+            listing = sandbox.run("storage.archive:list_responses", b"", path=str(path), start=start, with_notes=True)
             if not isinstance(listing, dict) or listing["error"]:
                 detail = listing["error"] if isinstance(listing, dict) else listing.detail
                 raise InputError(f"cannot read {path} to take {known} out of it: {detail}; move the file away, then run forget again")

@@ -52,6 +52,7 @@ class BackoffMiddleware:
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> BackoffMiddleware:
         middleware = cls(crawler)
+        crawler.backoff = middleware  # type: ignore[attr-defined]  # spiders tell it of pauses that stand in a payload
         crawler.signals.connect(middleware.response_downloaded, scrapy_signals.response_downloaded)
         return middleware
 
@@ -67,7 +68,7 @@ class BackoffMiddleware:
         if wait_s > MAX_WAIT_S:
             self._rest(slot)
         else:
-            self._hold(slot, wait_s)
+            self.hold(slot, wait_s)
 
     def process_request(self, request: Request) -> None:
         """Asks nothing more of a site that rests."""
@@ -85,7 +86,7 @@ class BackoffMiddleware:
         again.dont_filter = True
         return again
 
-    def _hold(self, slot: str, wait_s: float) -> None:
+    def hold(self, slot: str, wait_s: float) -> None:
         """Nothing leaves the site's queue for a while; afterwards its pause is twice what it was."""
         assert self._crawler.engine is not None
         downloader = self._crawler.engine.downloader

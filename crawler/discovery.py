@@ -13,6 +13,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 import feedparser
 from lxml import etree, html
 
+from crawler.platforms import platform_sources
 from urls import canonical_url, registrable_domain, same_site
 
 MAX_LINKS = 200
@@ -42,14 +43,14 @@ _PARKED = re.compile(
     r"diese domain steht zum verkauf|ce nom de domaine est à vendre",
     re.IGNORECASE,
 )
-_DOCTYPE = re.compile(rb"<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>", re.IGNORECASE | re.DOTALL)
+DOCTYPE = re.compile(rb"<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>", re.IGNORECASE | re.DOTALL)
 
 
 def discover_sources(body: bytes, url: str) -> dict[str, Any]:
     """Where the company of a home page publishes.
 
     Returns:
-        ``{"title", "generator", "is_parked", "sources": [{"kind", "url"}]}``; sources are on the page's own site.
+        ``{"title", "generator", "is_parked", "sources": [{"kind", "url"}]}``; sources lie on the page's own site, or on a platform it links to.
     """
     page = parse_html(body)
     if page is None:
@@ -71,7 +72,7 @@ def discover_sources(body: bytes, url: str) -> dict[str, Any]:
         "title": title,
         "generator": generator,
         "is_parked": bool(_PARKED.search(f"{title} {text}")) and len(text) < 2500,
-        "sources": [{"kind": kind, "url": where} for where, kind in sources.items()],
+        "sources": [{"kind": kind, "url": where} for where, kind in sources.items()] + platform_sources(_all_targets(page, url)),
     }
 
 
@@ -100,7 +101,7 @@ def discover_links(body: bytes, url: str, kind: str) -> dict[str, Any]:
 
 def parse_feed(body: bytes, url: str) -> list[dict[str, str | None]]:
     """Entries of an RSS or Atom feed: ``{"url", "title", "published"}`` with an ISO date or None."""
-    parsed = feedparser.parse(_DOCTYPE.sub(b"", body))  # entity declarations live in the DOCTYPE; without it none can blow up
+    parsed = feedparser.parse(DOCTYPE.sub(b"", body))  # entity declarations live in the DOCTYPE; without it none can blow up
     entries = []
     for entry in parsed.entries[:1000]:
         target = _absolute(url, entry.get("link") or "")
@@ -123,7 +124,7 @@ def parse_sitemap(body: bytes, url: str, since: str) -> dict[str, Any]:
         ``{"pages": [{"url", "modified"}], "sitemaps": [URL]}``, the newest pages first.
     """
     parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True, huge_tree=False)
-    root = etree.fromstring(_DOCTYPE.sub(b"", body), parser)
+    root = etree.fromstring(DOCTYPE.sub(b"", body), parser)
     if root is None:
         raise ValueError("no sitemap: not XML")
     pages: list[dict[str, str | None]] = []
@@ -227,6 +228,20 @@ def _links(page: html.HtmlElement, url: str) -> list[Link]:
         if len(found) > 5 * MAX_LINKS:
             break
     return list(found.values())
+
+
+def _all_targets(page: html.HtmlElement, url: str) -> list[str]:
+    """Where links and embedded frames and scripts of a page lead, also off the site."""
+    targets = [node.get("href") if node.tag == "a" else node.get("src") for node in page.iter("a", "iframe", "script")]
+    joined = [_joined(url, target) for target in targets[: 10 * MAX_LINKS] if target]
+    return [target for target in joined if target]
+
+
+def _joined(base: str, target: str) -> str | None:
+    try:
+        return urljoin(base, target.strip())
+    except ValueError:
+        return None
 
 
 def _absolute(base: str, target: str) -> str | None:

@@ -20,7 +20,7 @@ class Frontier:
     def __init__(self, store: Store, config: CrawlConfig) -> None:
         self._store = store
         self._config = config
-        self._oldest = (date.fromisoformat(config.now()[:10]) - timedelta(days=config.article_max_age_days)).isoformat()
+        self._oldest = oldest_day(config)
         self._seen: set[str] = set()
 
     @property
@@ -58,6 +58,11 @@ class Frontier:
         n_tries = page.n_tries + 1
         state = "done" if fetched else "failed" if final or n_tries >= MAX_TRIES else "due"
         return dataclasses.replace(page, state=state, tried_at=self._config.now(), n_tries=n_tries)
+
+
+def oldest_day(config: CrawlConfig) -> str:
+    """What was published before this date is not looked for."""
+    return (date.fromisoformat(config.now()[:10]) - timedelta(days=config.article_max_age_days)).isoformat()
 
 
 def _record(row: Row) -> FrontierUrl:

@@ -29,7 +29,7 @@ from crawler.resolver import denied_hosts
 from crawler.torn_archive import mark_closed, mark_open, mend_torn
 from crawler.wire import WireResponse
 from sandbox import Sandbox, TaskFailure
-from storage.archive import NOTE_TYPE, ArchiveWriter
+from storage.archive import ArchiveWriter
 from storage.clock import utc_text
 from storage.ids import content_hash, content_key
 from storage.records import Failure, Page, Record
@@ -155,17 +155,22 @@ class CrawlSession:
         )
         return page_id
 
-    def keep_note(self, url: str, text: str, account_id: str, domain: str, kind: str) -> str:
+    def keep_note(
+        self, url: str, text: str, content_type: str, account_id: str, domain: str, kind: str, published_hint: str | None = None
+    ) -> str:
         """Archives a text of our own about what was seen, unless the same is archived already; its page_id."""
         now, text_hash = self.config.now(), content_hash(text.encode())
         page_id = content_key("page", url, text_hash)
-        if page_id not in self._new_pages and not self.store.value("SELECT 1 FROM pages WHERE page_id = ?", (page_id,)):
-            self._new_pages.add(page_id)
-            offset = self._archive.write_note(url, text, now)
-            file = self._archive.path.name
-            self._waiting.append(
-                Page(page_id, account_id, domain, url, kind, 200, NOTE_TYPE, text_hash, file, offset, now, now, None, None, None)
-            )
+        if page_id in self._new_pages:
+            return page_id
+        if self.store.value("SELECT 1 FROM pages WHERE page_id = ?", (page_id,)):
+            self.keep_unchanged(page_id)
+            return page_id
+        self._new_pages.add(page_id)
+        offset, file = self._archive.write_note(url, text, content_type, now), self._archive.path.name
+        self._waiting.append(
+            Page(page_id, account_id, domain, url, kind, 200, content_type, text_hash, file, offset, now, now, published_hint, None, None)
+        )
         return page_id
 
     def keep_unchanged(self, page_id: str) -> None:

@@ -17,7 +17,6 @@ from warcio.warcwriter import WARCWriter
 from storage.errors import ArchiveError
 from storage.ids import content_hash
 
-NOTE_TYPE = "text/plain; charset=utf-8"
 MAX_BODY_BYTES = 8 * 1024 * 1024
 
 
@@ -55,7 +54,7 @@ class ArchiveWriter:
         self._writer.write_record(record)
         return offset
 
-    def write_note(self, url: str, text: str, archived_at: str) -> int:
+    def write_note(self, url: str, text: str, content_type: str, archived_at: str) -> int:
         """The offset of a record (WARC type ``resource``) that holds a text of our own about what we saw, not what a server sent."""
         offset, body = self._file.tell(), text.encode()
         record = self._writer.create_warc_record(
@@ -63,7 +62,7 @@ class ArchiveWriter:
             "resource",
             payload=BytesIO(body),
             length=len(body),
-            warc_content_type=NOTE_TYPE,
+            warc_content_type=content_type,
             warc_headers_dict={"WARC-Date": archived_at},
         )
         self._writer.write_record(record)
@@ -104,15 +103,16 @@ def read_response(path: Path, offset: int) -> ArchivedResponse:
     raise ArchiveError(f"no record at {path}:{offset}; was the archive moved or truncated?")
 
 
-def iter_responses(path: Path, start: int = 0) -> Iterator[tuple[int, ArchivedResponse | ArchiveError]]:
-    """Every HTTP response record with its offset. A damaged rest of the file ends with one ArchiveError."""
+def iter_responses(path: Path, start: int = 0, with_notes: bool = False) -> Iterator[tuple[int, ArchivedResponse | ArchiveError]]:
+    """Every HTTP response record with its offset, and our own notes if asked. A damaged rest of the file ends with one ArchiveError."""
     with path.open("rb") as file:
         file.seek(start)
         records = ArchiveIterator(file)
         while True:
             try:
                 record = next(records)
-                if record.rec_type != "response" or record.http_headers is None:
+                is_note = with_notes and record.rec_type == "resource"
+                if not is_note and (record.rec_type != "response" or record.http_headers is None):
                     continue
                 response = _response(record)
                 yield records.get_record_offset(), response  # in this order: asking for the offset reads the record away
@@ -123,14 +123,14 @@ def iter_responses(path: Path, start: int = 0) -> Iterator[tuple[int, ArchivedRe
                 return
 
 
-def list_responses(body: bytes, path: str, start: int = 0, limit: int = 200) -> dict[str, Any]:
+def list_responses(body: bytes, path: str, start: int = 0, limit: int = 200, with_notes: bool = False) -> dict[str, Any]:
     """Sandbox task: what the next responses of a WARC file are, without their bodies.
 
     Returns:
         ``{"responses": [...], "next": offset or None, "error": text or None}``.
     """
     found: list[dict[str, Any]] = []
-    for offset, response in iter_responses(Path(path), start):
+    for offset, response in iter_responses(Path(path), start, with_notes):
         if isinstance(response, ArchiveError):
             return {"responses": found, "next": None, "error": str(response)}
         if len(found) == limit:
@@ -151,9 +151,9 @@ def list_responses(body: bytes, path: str, start: int = 0, limit: int = 200) -> 
 
 def _response(record: Any) -> ArchivedResponse:
     if record.rec_type == "resource":
-        note = record.content_stream().read(MAX_BODY_BYTES)
-        url, at = record.rec_headers.get_header("WARC-Target-URI") or "", record.rec_headers.get_header("WARC-Date") or ""
-        return ArchivedResponse(url, 200, (("Content-Type", NOTE_TYPE),), note, _seconds(at))
+        head = record.rec_headers
+        url, at, content_type = (head.get_header(name) or "" for name in ("WARC-Target-URI", "WARC-Date", "Content-Type"))
+        return ArchivedResponse(url, 200, (("Content-Type", content_type),), record.content_stream().read(MAX_BODY_BYTES), _seconds(at))
     if record.rec_type != "response" or record.http_headers is None:
         raise ArchiveError(f"the record is a {record.rec_type}, not an HTTP response")
     body = record.content_stream().read(MAX_BODY_BYTES + 1)

@@ -33,9 +33,12 @@ def forget_domain(store: Store, archive: Path, domain: str, blocked_on: str, lis
     Args:
         list_records: ``(path, start)`` → ``{"responses": [{"offset", "url"}…], "next": offset or None, "error"}``, as ``list_responses`` gives.
     """
-    names = [row["warc_file"] for row in store.query("SELECT DISTINCT warc_file FROM pages WHERE domain = ? ORDER BY 1", (domain,))]
+    theirs: dict[str, set[int]] = {}  # also what the company said on other people's hosts
+    for row in store.query(_PAGES_OF_COMPANY, (domain,)):
+        theirs.setdefault(row["warc_file"], set()).add(row["warc_offset"])
+    names = sorted(theirs)
     own = [name for name in names if not Path(name).is_absolute() and (archive / name).exists()]
-    rewritten = {name: _without_domain(archive / name, domain, list_records) for name in own}
+    rewritten = {name: _without_domain(archive / name, domain, theirs[name], list_records) for name in own}
     account_ids = [row["account_id"] for row in store.query("SELECT account_id FROM accounts WHERE domain = ?", (domain,))]
     with store.transaction():
         store.execute("PRAGMA defer_foreign_keys = ON")
@@ -49,6 +52,11 @@ def forget_domain(store: Store, archive: Path, domain: str, blocked_on: str, lis
     _remove_unreferenced(store, archive)
     store.execute_outside("VACUUM")
     return ForgetSummary(domain, n_rows, sum(n for _, _, n in rewritten.values()), [name for name in names if name not in own])
+
+
+_PAGES_OF_COMPANY = """
+    SELECT warc_file, warc_offset FROM pages LEFT JOIN accounts USING (account_id) WHERE ? IN (pages.domain, accounts.domain) ORDER BY 1, 2
+"""
 
 
 def _traces(store: Store, account_ids: list[str], domain: str) -> Iterator[tuple[str, str, str]]:
@@ -67,8 +75,8 @@ def _delete(store: Store, table: str, condition: str, parameter: str) -> int:
     return store.execute(f"DELETE FROM {table} WHERE {condition}", (parameter,))  # noqa: S608 - names from the schema
 
 
-def _without_domain(path: Path, domain: str, list_records: ListRecords) -> tuple[str, dict[int, int], int]:
-    """Writes a copy without the domain's records: (its name, old offset → new offset, number of records left out)."""
+def _without_domain(path: Path, domain: str, theirs: set[int], list_records: ListRecords) -> tuple[str, dict[int, int], int]:
+    """Writes a copy without the domain's records and those at the given offsets: (its name, old offset → new offset, number of records left out)."""
     records = list(_iter_records(path, list_records))
     ends = [offset for offset, _ in records[1:]] + [path.stat().st_size]
     new_path = path.with_name(content_key("forgotten", path.name, domain)[:16] + ".warc.gz")
@@ -76,7 +84,7 @@ def _without_domain(path: Path, domain: str, list_records: ListRecords) -> tuple
     with path.open("rb") as old, new_path.open("wb") as new:
         for (offset, url), end in zip(records, ends, strict=True):
             host = urlsplit(url).hostname or ""
-            if host == domain or host.endswith("." + domain):
+            if host == domain or host.endswith("." + domain) or offset in theirs:
                 continue
             old.seek(offset)
             offsets[offset] = new.tell()

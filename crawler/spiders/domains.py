@@ -39,6 +39,7 @@ ALIASES = ("autodiscover", "enterpriseregistration", "enterpriseenrollment", "ly
 MAX_TXT_RECORDS = 30
 DnsRecords = dict[str, list[str]]
 WELL_KNOWN_FEEDS = ("/feed", "/rss.xml", "/atom.xml")
+PLATFORM_KINDS = ("jobs", "social", "forums")  # these lie elsewhere, on hosts that crawler.platforms names
 CONVENTION = "convention"  # found_on of a source nobody links to: asked for because many sites have it
 
 
@@ -118,7 +119,8 @@ class DomainsSpider(SessionSpider):
         look = Look(account["account_id"], account["domain"], config.now()[:10], detections, unanswered)
         running, is_first = load_running(session.store, look.account_id), is_first_look(session.store, look.account_id)
         url = f"{response.urljoin('/')}#technology"
-        page_id = session.keep_note(url, profile_text(look, running), look.account_id, account["domain"], "profile")
+        text = profile_text(look, running)
+        page_id = session.keep_note(url, text, "text/plain; charset=utf-8", look.account_id, account["domain"], "profile")
         session.counts["technologies"] += len(detections)
         return observe(look, running, page_id, is_first)
 
@@ -134,7 +136,7 @@ class DomainsSpider(SessionSpider):
         for kind, url, found_on in found:
             source_id = content_key("source", account["account_id"], url)
             known = self.session.store.value("SELECT 1 FROM sources WHERE source_id = ?", (source_id,))
-            if not known and same_site(url, account["domain"]):
+            if not known and (same_site(url, account["domain"]) or kind in PLATFORM_KINDS):
                 self.session.counts["sources"] += 1
                 now = self.session.config.now()
                 self.session.keep(Source(source_id, account["account_id"], kind, url, found_on, now, None, None, None))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ from twisted.python.failure import Failure as TwistedFailure
 from crawler.frontier import Frontier
 from crawler.spiders.base import SessionSpider
 from crawler.spiders.domains import CONVENTION
+from crawler.visits import Visits, conditional_headers
 from storage.records import Source
 from urls import same_site
 
@@ -32,43 +32,44 @@ class FeedsSpider(SessionSpider):
     async def start(self) -> AsyncIterator[Request]:
         """One request per due source."""
         self.frontier = Frontier(self.session.store, self.session.config)
-        accounts = {account["account_id"]: account for account in self.session.accounts()}
-        rows = self.session.store.query(
-            "SELECT * FROM sources WHERE coalesce(checked_at, '') <= ? ORDER BY source_id", (self.session.stale_before(),)
-        )
-        due = [Source(**row) for row in rows if row["account_id"] in accounts]
-        due.sort(key=lambda source: (_ORDER.get(source.kind, 9), source.source_id))
+        self.visits = Visits(self.session)
+        domains = {account["account_id"]: account["domain"] for account in self.session.accounts()}
+        due = sorted(self.visits.due(list(_ORDER)), key=lambda source: (_ORDER[source.kind], source.source_id))
         self.session.plan(len(due))
         for source in due:
+            self.visits.begin(source)
             if self.is_refused(source.url, source.account_id):
-                self._checked(source, None)
-                self.session.step()
-                continue
-            yield self._request(source, source.url, accounts[source.account_id]["domain"])
+                self.visits.end(source)
+            else:
+                yield self._request(source, source.url, domains[source.account_id])
 
     def _request(self, source: Source, url: str, domain: str, depth: int = 0) -> Request:
-        conditional = {"If-None-Match": source.etag, "If-Modified-Since": source.last_modified} if url == source.url else {}
         return Request(
             url,
             self.parse_source,
             errback=self.no_source,
-            headers={name: value for name, value in conditional.items() if value},
+            headers=conditional_headers(source) if depth == 0 else None,
             dont_filter=True,
-            priority=-_ORDER.get(source.kind, 9),
+            priority=-_ORDER[source.kind],
             cb_kwargs={"source": source, "domain": domain, "depth": depth},
         )
 
     async def parse_source(self, response: Response, source: Source, domain: str, depth: int) -> Any:
         """Whatever a source leads to."""
-        session = self.session
         if depth == 0:
-            self._checked(source, response)
-            session.step()
-        if response.status == 304:
-            return
-        if not same_site(response.url, domain):
-            session.fail("crawl", source.url, source.account_id, "left_site", f"redirects to {response.url}")
-            return
+            self.visits.saw(source, response)
+        if response.status != 304:
+            if same_site(response.url, domain):
+                async for url in self._led_to(response, source, domain, depth):
+                    self.visits.begin(source)
+                    yield self._request(source, url, domain, depth + 1)
+            else:
+                self.session.fail("crawl", source.url, source.account_id, "left_site", f"redirects to {response.url}")
+        self.visits.end(source)
+
+    async def _led_to(self, response: Response, source: Source, domain: str, depth: int) -> AsyncIterator[str]:
+        """Puts the pages of a source on the frontier; yields what else must be fetched to know them all."""
+        session = self.session
         page_kind = source.kind if source.kind in ("feed", "sitemap") else "listing"
         session.keep_page(response, source.account_id, page_kind)
         if source.kind == "feed":
@@ -80,13 +81,15 @@ class FeedsSpider(SessionSpider):
             self._found(source, ((page["url"], None) for page in sitemap.get("pages", [])))
             if depth == 0:
                 for url in sitemap.get("sitemaps", [])[:MAX_CHILD_SITEMAPS]:
-                    yield self._request(source, url, domain, depth=1)
+                    yield url
         else:
             listing = await session.parse("discover_links", response, source.account_id, kind=source.kind) or {}
             n_new = self._found(source, ((link["url"], None) for link in listing.get("links", [])))
             following = listing.get("next")
-            if n_new and following and depth + 1 < MAX_LISTING_PAGES and same_site(following, domain):
-                yield self._request(source, following, domain, depth + 1)
+            # A first visit walks on even over pages that were found before it: it may be the second half of one that was killed.
+            goes_on = n_new > 0 or source.checked_at is None
+            if goes_on and following and depth + 1 < MAX_LISTING_PAGES and same_site(following, domain):
+                yield following
 
     async def no_source(self, failure: TwistedFailure) -> Any:
         """A source that gave nothing; one that was only guessed is no failure."""
@@ -95,15 +98,7 @@ class FeedsSpider(SessionSpider):
         is_guess = source.found_on == CONVENTION and isinstance(failure.value, HttpError)
         if not is_guess:
             self.session.fail_with("crawl", request.url, source.account_id, failure)
-        if request.cb_kwargs["depth"] == 0:
-            self._checked(source, None)
-            self.session.step()
-
-    def _checked(self, source: Source, response: Response | None) -> None:
-        etag, modified = source.etag, source.last_modified
-        if response is not None and response.status == 200:
-            etag, modified = _text(response, "ETag"), _text(response, "Last-Modified")
-        self.session.keep(dataclasses.replace(source, checked_at=self.session.config.now(), etag=etag, last_modified=modified))
+        self.visits.end(source)
 
     def _found(self, source: Source, pages: Iterator[tuple[str, str | None]]) -> int:
         kind = "job" if source.kind == "careers" else "article"
@@ -114,8 +109,3 @@ class FeedsSpider(SessionSpider):
             n_new += len(records)
         self.session.counts["found"] += n_new
         return n_new
-
-
-def _text(response: Response, name: str) -> str | None:
-    value = response.headers.get(name)
-    return value.decode("latin-1") if value else None
