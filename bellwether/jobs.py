@@ -136,10 +136,16 @@ def run_summary(db: Path | None, out: Path, as_of: date | None) -> Path:
 def run_explain(db: Path | None, account: str, product: str | None, as_of: date | None) -> Explanation:
     """``bellwether explain``."""
     from reports.explanation import explain_account
+    from scoring.outlook import load_outlook
 
     config = load_config(db)
+    catalogue = load_catalogue(config.catalogue)
     with open_reader(config.db) as store:
-        return explain_account(store, load_catalogue(config.catalogue), account, product, as_of, config.archive)
+
+        def outlook(run_id: str, account_id: str) -> dict[str, dict[str, Any]]:
+            return {name: dataclasses.asdict(each) for name, each in load_outlook(store, catalogue, run_id, account_id).items()}
+
+        return explain_account(store, catalogue, account, product, as_of, config.archive, outlook)
 
 
 def run_forget(db: Path | None, domain: str) -> dict[str, Any]:

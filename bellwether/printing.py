@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bellwether.doctor import Check
     from intake import ImportSummary
     from reports.explanation import Explanation
+    from reports.movement import Moved
     from signals.evaluation import EventEvaluation
     from signals.extraction_evaluation import ExtractionEvaluation
     from storage.records import ScoringRun
@@ -88,6 +89,8 @@ def print_explanation(explanation: Explanation, is_json: bool) -> None:
     for product in explanation.products:
         typer.echo(f"\n{product.title}: {product.cluster}{f' ({product.segment})' if product.segment else ''}")
         typer.echo(f"  fit {_score(product.fit_score, product.fit_band)}")
+        if product.fit_basis:
+            typer.echo(f"            ({product.fit_basis})")
         if product.fit_score is not None:
             typer.echo(f"    {product.fit_base:6.1f}  the average account of the book")
         for points, words in product.fit_reasons:
@@ -99,6 +102,18 @@ def print_explanation(explanation: Explanation, is_json: bool) -> None:
             )
             typer.echo(f"            “{event.quote}”")
             typer.echo(f"            {event.url}, archived {event.fetched_at} in {event.archive}, byte {event.offset}")
+        for sentence in product.outlook:
+            typer.echo(f"  what would change it: {sentence}")
+        if product.moved is not None:
+            _print_moved(product.moved, product.segment, product.cluster)
+
+
+def _print_moved(moved: Moved, segment: str | None, cluster: str) -> None:
+    changes = [f"{name} {change:+.1f}" for name, change in (("fit", moved.fit_change), ("signals", moved.signal_change)) if change]
+    where = f"from {moved.from_cluster} ({moved.from_segment}) by {moved.cause}" if moved.cause else f"still {cluster} ({segment})"
+    typer.echo(f"  since {moved.since}: {where}{'; ' if changes else ''}{', '.join(changes)}")
+    for change, words in moved.parts:
+        typer.echo(f"    {change:+6.1f}  {words}")
 
 
 def _score(score: float | None, band: str | None) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from reports.reasons import Evidence, feature_in_words, load_evidence
+from reports.movement import Moved, load_moved
+from reports.reasons import Evidence, feature_in_words, load_evidence, outlook_in_words
 from reports.writing import latest_run
 from storage.catalogue import Catalogue
 from storage.clock import end_of_day
@@ -45,9 +47,12 @@ class ExplainedProduct:
     fit_band: str | None
     fit_base: float | None
     fit_reasons: list[tuple[float, str]]
+    fit_basis: str | None  # that the model is unproven, or of all products
     signal_score: float | None
     signals_band: str | None
     events: list[ExplainedEvent]
+    outlook: list[str]  # what would move the account to another cell
+    moved: Moved | None  # since the run before
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +69,18 @@ class Explanation:
 
 
 def explain_account(
-    store: Store, catalogue: Catalogue, account: str, product: str | None, as_of: date | None, archive: Path
+    store: Store,
+    catalogue: Catalogue,
+    account: str,
+    product: str | None,
+    as_of: date | None,
+    archive: Path,
+    load_outlook: Callable[[str, str], Mapping[str, Mapping[str, Any]]] = lambda run_id, account_id: {},
 ) -> Explanation:
     """The explanation of a scored account, for one product or all.
+
+    Args:
+        load_outlook: from run and account ids to what would move the account, per product (scoring.outlook, handed in by who may import it).
 
     Raises:
         UnknownAccountError: no account, or several, under that name.
@@ -87,7 +101,20 @@ def explain_account(
         "SELECT count(*) FROM pages WHERE account_id = ? AND fetched_at <= ?", (found["account_id"], end_of_day(run["as_of"]))
     )
     coverage = f"{n_pages} pages looked at" if n_pages else "no page looked at"
-    products = [_explain_product(item.product_id, item.title, scores[item.product_id], evidence, archive) for item in chosen]
+    outlook = load_outlook(run["run_id"], found["account_id"])
+    moved = load_moved(store, run, found["account_id"])
+    products = [
+        _explain_product(
+            item.product_id,
+            item.title,
+            scores[item.product_id],
+            evidence,
+            archive,
+            outlook.get(item.product_id, {}),
+            moved.get(item.product_id),
+        )
+        for item in chosen
+    ]
     return Explanation(found["account_id"], found["account_name"], found["domain"], run["as_of"], run["run_id"], coverage, products)
 
 
@@ -130,7 +157,9 @@ _SCORES_SQL = """
 """
 
 
-def _explain_product(product: str, title: str, scores: Row, evidence: dict[str, Evidence], archive: Path) -> ExplainedProduct:
+def _explain_product(
+    product: str, title: str, scores: Row, evidence: dict[str, Evidence], archive: Path, outlook: Mapping[str, Any], moved: Moved | None
+) -> ExplainedProduct:
     fit: dict[str, Any] = json.loads(scores["fit_contributions"])
     reasons = [(row["points"], feature_in_words(row["feature"], row["value"])) for row in fit.get("points", [])]
     events = [
@@ -140,7 +169,7 @@ def _explain_product(product: str, title: str, scores: Row, evidence: dict[str, 
     ]
     return ExplainedProduct(
         product, title, scores["cluster"], scores["segment"], scores["fit_score"], scores["fit_band"], fit.get("base"), reasons,
-        scores["signal_score"], scores["signals_band"], events,
+        fit.get("basis"), scores["signal_score"], scores["signals_band"], events, outlook_in_words(outlook), moved,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,8 +91,37 @@ def feature_in_words(feature: str, value: object) -> str:
             return "not yet a customer" if value == 0 else f"customer for {value:.0f} years"
         if feature == "bought end-of-support products":
             return "bought end-of-support products" if value else "no end-of-support products"
+        if feature == "share of other deals won":
+            return f"won {value:.0%} of other deals"
         return f"{feature}: {value:g}"
     return f"{feature} {value}"
+
+
+def fit_basis(fit_contributions: str) -> str | None:
+    """What a reader must know of the model behind a fit score: that it is unproven, or of all products; None when nothing."""
+    basis = json.loads(fit_contributions).get("basis")
+    return str(basis) if basis else None
+
+
+def outlook_in_words(outlook: Mapping[str, Any]) -> list[str]:
+    """What would move the account to another cell, one sentence each.
+
+    >>> outlook_in_words({"by_event": {"event_type": "funding_round", "n_events": 1, "segment": "A1", "cluster": "Act now"}, "by_feature": None, "sinks": None})
+    ['a fresh funding round would move it to Act now (A1)']
+    """
+    sentences = []
+    if event := outlook.get("by_event"):
+        n, words = event["n_events"], type_in_words(event["event_type"])
+        sentences.append(f"{'a fresh' if n == 1 else f'{n} fresh events of the kind'} {words} would move it to {_cell(event)}")
+    if feature := outlook.get("by_feature"):
+        sentences.append(f"{feature_in_words(feature['feature'], feature['value'])}, all else as it is, would move it to {_cell(feature)}")
+    if sinks := outlook.get("sinks"):
+        sentences.append(f"without a new event it sinks to {_cell(sinks)} on {sinks['on']}")
+    return sentences
+
+
+def _cell(place: Mapping[str, Any]) -> str:
+    return f"{place['cluster']} ({place['segment']})" if place["segment"] else str(place["cluster"])
 
 
 def reasons_text(fit_contributions: str, signal_contributions: str, evidence: dict[str, Evidence]) -> str:
@@ -101,6 +131,6 @@ def reasons_text(fit_contributions: str, signal_contributions: str, evidence: di
         for points, item in signal_reasons(signal_contributions, evidence)
     ]
     fit = [f"{points:+.0f} {words}" for points, words in fit_reasons(fit_contributions)]
-    return "; ".join(
-        part for part in ("Signals " + " | ".join(signals) if signals else "", "Fit " + " | ".join(fit) if fit else "") if part
-    )
+    basis = fit_basis(fit_contributions)
+    head = f"Fit ({basis}) " if basis else "Fit "
+    return "; ".join(part for part in ("Signals " + " | ".join(signals) if signals else "", head + " | ".join(fit) if fit else "") if part)

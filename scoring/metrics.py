@@ -163,21 +163,22 @@ FIGURES: Mapping[str, Callable[[Predictions], float]] = {
 }
 
 
-def with_intervals(predictions: Predictions, seed: int) -> dict[str, Interval]:
-    """Each figure with its bootstrap interval; groups are drawn whole, because their rows are not independent."""
+def with_intervals(predictions: Predictions, seed: int, names: Sequence[str] = tuple(FIGURES)) -> dict[str, Interval]:
+    """Each figure named, with its bootstrap interval; groups are drawn whole, because their rows are not independent."""
     dice = np.random.default_rng(seed)
     order = np.argsort(predictions.groups, kind="stable")
     _, starts = np.unique(predictions.groups[order], return_index=True)
     members = np.split(order, starts[1:])
-    draws: dict[str, list[float]] = {name: [] for name in FIGURES}
+    figures = {name: FIGURES[name] for name in names}
+    draws: dict[str, list[float]] = {name: [] for name in figures}
     is_single = len(members) == len(order)
     for _ in range(N_RESAMPLES):
         chosen = dice.integers(len(members), size=len(members))
         rows = order[chosen] if is_single else np.concatenate([members[i] for i in chosen])
         sample = predictions.rows(rows)
-        for name, figure in FIGURES.items():
+        for name, figure in figures.items():
             draws[name].append(figure(sample))
-    return {name: Interval(figure(predictions), *_edges(draws[name])) for name, figure in FIGURES.items()}
+    return {name: Interval(figure(predictions), *_edges(draws[name])) for name, figure in figures.items()}
 
 
 def _edges(draws: Sequence[float]) -> tuple[float, float]:

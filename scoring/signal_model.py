@@ -23,7 +23,7 @@ from storage.catalogue import Catalogue, Product
 
 UNIT_LOG_ODDS = 0.4  # of one unit of weight; the prior
 UNIT_SPREAD = 0.2
-TYPE_SPREAD = 0.35  # log-odds by which a type's effect may differ from the catalogue's before the prior resists
+TYPE_SPREAD = 0.5  # log-odds by which a type's effect may differ from the catalogue's before the prior resists
 ZERO_SPREAD = 0.15  # the same for types the catalogue gives no weight
 MAX_WEIGHT = 6.0
 MIN_OUTCOMES = 10  # of either kind; below it nothing is learned

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 
 from scoring.fit_training import fit_slope_and_shift
 from scoring.logistic import sigmoid
-from scoring.metrics import Predictions, auc, calibration_error, calibration_noise, reliability, with_intervals, within_windows
+from scoring.metrics import FIGURES, Predictions, auc, calibration_error, calibration_noise, reliability, with_intervals, within_windows
 from scoring.signal_model import MIN_OUTCOMES, DealTable, SignalModel, learn_weights
 from scoring.verdict import Verdict, judge
 from storage.catalogue import Product
@@ -33,8 +34,8 @@ class SignalCandidate:
     metrics: dict[str, Any]
 
 
-def learn_candidate(deals: DealTable, product: Product, seed: int) -> SignalCandidate | None:
-    """Weights from all deals, tested on windows in time; None when too few deals were won or lost."""
+def learn_candidate(deals: DealTable, product: Product, seed: int, figures: Sequence[str] = tuple(FIGURES)) -> SignalCandidate | None:
+    """Weights from all deals, tested on windows in time by the figures named; None when too few deals were won or lost."""
     model = learn_weights(deals, product)
     if model is None:
         return None
@@ -42,17 +43,17 @@ def learn_candidate(deals: DealTable, product: Product, seed: int) -> SignalCand
     predictions, prior_scores = _predict_later_deals(deals, product)
     metrics: dict[str, Any] = {"test": "deals opened later than every deal learned from was closed", "unit_log_odds": model.unit}
     if len(predictions.labels):
-        figures = with_intervals(predictions, seed)
+        found = with_intervals(predictions, seed, figures)
         bins = reliability(predictions.labels, predictions.chances)
         error = calibration_error(bins)
         n_hits = int(predictions.labels.sum())
-        verdict = judge(n_hits, len(predictions.labels) - n_hits, figures["auc"].low, error, calibration_noise(bins), True, ())
+        verdict = judge(n_hits, len(predictions.labels) - n_hits, found["auc"].low, error, calibration_noise(bins), True, ())
         prior_auc = within_windows(
             Predictions(predictions.labels, prior_scores, predictions.chances, predictions.windows, predictions.groups),
             auc,
             lambda labels: float(labels.sum()) * float((~labels).sum()),
         )
-        metrics |= {name: [_rounded(x.value), _rounded(x.low), _rounded(x.high)] for name, x in figures.items()}
+        metrics |= {name: [_rounded(x.value), _rounded(x.low), _rounded(x.high)] for name, x in found.items()}
         metrics |= {
             "auc_of_catalogue_weights": _rounded(prior_auc), "calibration_error": round(error, 4), "n_tested": len(predictions.labels),
         }  # fmt: skip

@@ -157,7 +157,7 @@ def _models_then(
     if signals is not None:
         return model, load_signal_model(signals.model).weights if signals.model else product.weights
     deals = load_deals(book, catalogue, bits)
-    candidate = learn_candidate(deals, product, seed) if len(deals.is_won) else None
+    candidate = learn_candidate(deals, product, seed, ("auc",)) if len(deals.is_won) else None
     is_learned = candidate is not None and candidate.verdict.verdict != NOT_READY
     return model, candidate.model.weights if candidate and is_learned else product.weights
 
