@@ -160,7 +160,10 @@ def report(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="agreement-renewal, cloud-ai-platform, ai-business-solutions, security or surface.")
     ],
-    file_format: Annotated[str, typer.Option("--format", metavar="csv", help="File format.")] = "csv",
+    file_format: Annotated[
+        str, typer.Option("--format", metavar="csv|xlsx|parquet", help="File format; by FILE's ending when not given.")
+    ] = "",
+    columns: Annotated[str, typer.Option(metavar="A,B,…", help="Only these columns.")] = "",
     partner: Annotated[str, typer.Option(metavar="GLOBALID", help="Only accounts that transacted with this partner.")] = "",
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to write; <name>-<as of>.csv by default.")] = None,
     as_of: AsOf = "",
@@ -171,13 +174,15 @@ def report(
     Example: bellwether report security --partner 4100123 --out security.csv
     """
     from bellwether import jobs
-    from reports import REPORTS
+    from reports import FORMATS, REPORTS
 
     if name not in REPORTS:
         fail_usage(f"{name!r} is none of {', '.join(REPORTS)}")
-    if file_format != "csv":
-        fail_usage(f"--format {file_format!r} is not written yet; csv is")
-    written = jobs.run_report(db, name, partner or None, out, parse_as_of(as_of) if as_of else None)
+    chosen_format = file_format or (out.suffix.removeprefix(".").lower() if out else "csv")
+    if chosen_format not in FORMATS:
+        fail_usage(f"{chosen_format!r} is no file format of a report; --format is one of {', '.join(FORMATS)}")
+    chosen = [column.strip() for column in columns.split(",") if column.strip()]
+    written = jobs.run_report(db, name, partner or None, out, parse_as_of(as_of) if as_of else None, chosen_format, chosen)
     typer.echo(f"{written.path}: {written.n_rows} rows")
 
 

@@ -107,7 +107,9 @@ def run_score(db: Path | None, as_of: date) -> tuple[ScoringRun, list[Row]]:
     return run, sorted(counts, key=lambda row: order.index(row["product"]))
 
 
-def run_report(db: Path | None, name: str, partner: str | None, out: Path | None, as_of: date | None) -> WrittenReport:
+def run_report(
+    db: Path | None, name: str, partner: str | None, out: Path | None, as_of: date | None, file_format: str, columns: Sequence[str]
+) -> WrittenReport:
     """``bellwether report``."""
     from reports import REPORTS, write_report
     from reports.writing import latest_run
@@ -117,8 +119,8 @@ def run_report(db: Path | None, name: str, partner: str | None, out: Path | None
     with open_writer(config.db, f"report {name}") as store:
         if partner is not None and store.value("SELECT count(*) FROM partners WHERE partner_global_id = ?", (partner,)) == 0:
             raise InputError(f"no partner has the global id {partner!r}; see `bellwether import partners`")
-        path = out or Path(f"{name}-{latest_run(store, as_of)['as_of']}.csv")
-        written = write_report(store, catalogue, REPORTS[name], path, partner, as_of)
+        path = out or Path(f"{name}-{latest_run(store, as_of)['as_of']}.{file_format}")
+        written = write_report(store, catalogue, REPORTS[name], path, partner, as_of, file_format, columns)
         store.save([written.run])
     return written
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 from reports.account_facts import assign_cohorts, load_account_facts, yes_no
-from reports.declarations import AREA_COLUMNS, Report
+from reports.declarations import AREA_COLUMNS, DEFINITIONS, Report
+from reports.formats import FORMATS, definition_of
 from reports.reasons import Evidence, load_evidence, reasons_text
-from reports.spreadsheet import safe_cell
 from storage.catalogue import NOT_SCORED, Catalogue
 from storage.clock import end_of_day
-from storage.errors import StoreError
+from storage.errors import InputError, StoreError
 from storage.ids import content_key
 from storage.records import ReportRun
 from storage.store import Row, Store
@@ -51,26 +50,40 @@ def latest_run(store: Store, as_of: date | None = None) -> Row:
 
 
 def write_report(
-    store: Store, catalogue: Catalogue, report: Report, path: Path, partner: str | None = None, as_of: date | None = None
+    store: Store,
+    catalogue: Catalogue,
+    report: Report,
+    path: Path,
+    partner: str | None = None,
+    as_of: date | None = None,
+    file_format: str = "csv",
+    chosen: Sequence[str] = (),
 ) -> WrittenReport:
-    """Writes the report as CSV (UTF-8 with a byte-order mark, as spreadsheets want it); equal inputs give equal bytes.
+    """Writes the report; equal inputs give equal bytes.
 
     Args:
         partner: global id of a partner: only accounts that transacted with it are written, and it stands in the first columns.
+        file_format: a name in ``reports.formats.FORMATS``.
+        chosen: only these of the report's columns, in the report's order; all when empty.
     """
     run = latest_run(store, as_of)
-    columns = report.columns(catalogue)
+    columns = _chosen_columns(report, catalogue, chosen)
+    cohorts = {cohort.column: f"Solution play of the catalogue: {cohort.column}." for cohort in catalogue.cohorts}
+    definitions = {column: definition_of(column, DEFINITIONS | cohorts) for column in columns}
     path.parent.mkdir(parents=True, exist_ok=True)
-    n_rows = 0
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        for row in iter_rows(store, catalogue, report, run, partner):
-            writer.writerow([safe_cell(row[column]) for column in columns])
-            n_rows += 1
+    rows = iter_rows(store, catalogue, report, run, partner)
+    n_rows = FORMATS[file_format](path, columns, rows, definitions, date.fromisoformat(run["as_of"]))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    key = content_key("report", report.name, run["run_id"], partner, "csv")
-    return WrittenReport(path, n_rows, ReportRun(key, report.name, run["run_id"], partner, "csv", n_rows, digest))
+    key = content_key("report", report.name, run["run_id"], partner, file_format)
+    return WrittenReport(path, n_rows, ReportRun(key, report.name, run["run_id"], partner, file_format, n_rows, digest))
+
+
+def _chosen_columns(report: Report, catalogue: Catalogue, chosen: Sequence[str]) -> tuple[str, ...]:
+    columns = report.columns(catalogue)
+    unknown = [column for column in chosen if column not in columns]
+    if unknown:
+        raise InputError(f"report {report.name} has no column {unknown[0]!r}; it has: {', '.join(columns)}")
+    return tuple(column for column in columns if not chosen or column in chosen)
 
 
 def iter_rows(store: Store, catalogue: Catalogue, report: Report, run: Row, partner: str | None) -> Iterator[Row]:
