@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -51,7 +52,7 @@ class Deals:
 
 @dataclass(frozen=True)
 class Events:
-    """Happenings about the account itself, as a buyer, one row each, by account and event id.
+    """Happenings about the account itself, as a buyer, one row each, by account, day and event id.
 
     ``public`` is the day on which anyone could have known: the publication's date, or the first sight where it has none. ``observed`` is when we knew.
     """
@@ -64,6 +65,18 @@ class Events:
     public: Whole
     confidence: Floats
     n_sources: Whole
+
+    @cached_property
+    def types(self) -> tuple[list[str], Whole]:
+        """The distinct types, and each event's position among them."""
+        index: dict[str, int] = {}
+        codes = np.fromiter((index.setdefault(name, len(index)) for name in self.event_type), dtype=np.int64, count=len(self.event_type))
+        return list(index), codes
+
+    def by_type(self, values: Mapping[str, float]) -> Floats:
+        """Each event's value by its type, 0 for types without one."""
+        names, codes = self.types
+        return np.array([values.get(name, 0.0) for name in names], dtype=float)[codes] if names else np.zeros(0)
 
 
 @dataclass(frozen=True)
@@ -93,13 +106,20 @@ class Book:
 
 
 def load_book(
-    store: Store, catalogue: Catalogue, as_of: date, first: str = FIRST_KEY, last: str = LAST_KEY, replayed_from: date | None = None
+    store: Store,
+    catalogue: Catalogue,
+    as_of: date,
+    first: str = FIRST_KEY,
+    last: str = LAST_KEY,
+    replayed_from: date | None = None,
+    needs_public: bool = True,
 ) -> Book:
     """The book by the end of a date, of the accounts whose id lies in ``[first, last)``.
 
     Args:
         replayed_from: a later date. What was first seen between the two counts from the day it was public: a replay of a time in which nobody looked
             yet. Never used for scores that are kept.
+        needs_public: whether the events' days of publication are wanted; without them an event counts as public when we saw it.
     """
     span = {"as_of": as_of.isoformat(), "first": first, "last": last}
     rows = _columns(store, _ACCOUNTS_SQL, span, 9)
@@ -125,7 +145,7 @@ def load_book(
         ever,
         _load_purchases(store, as_of, span, places, bits),
         _load_deals(store, span, places, bits),
-        _load_events(store, as_of, replayed_from or as_of, span, places),
+        _load_events(store, as_of, replayed_from or as_of, span, places, needs_public),
     )
 
 
@@ -200,8 +220,11 @@ _EVENTS_SQL = """
            ON s.duplicate_of = e.event_id
     WHERE e.account_id >= :first AND e.account_id < :last AND e.duplicate_of IS NULL AND e.role = 'subject' AND e.stance = 'buyer'
       AND e.status != 'rumoured' AND e.observed_at <= :until
-    ORDER BY e.account_id, e.event_id
+    ORDER BY e.account_id, e.occurred_on, e.event_id
 """
+_EVENTS_ALONE_SQL = _EVENTS_SQL.replace("coalesce(d.published_on, '')", "''").replace(
+    "LEFT JOIN documents d ON d.document_id = e.document_id", ""
+)
 
 
 def _load_purchases(store: Store, as_of: date, span: dict[str, str], places: _Places, bits: _ProductBits) -> Purchases:
@@ -227,9 +250,9 @@ def _load_deals(store: Store, span: dict[str, str], places: _Places, bits: _Prod
     return Deals(at[is_known], _days(created)[is_known], closed_days[is_known], is_closed[is_known], is_won[is_known], products[is_known])
 
 
-def _load_events(store: Store, as_of: date, seen_by: date, span: dict[str, str], places: _Places) -> Events:
+def _load_events(store: Store, as_of: date, seen_by: date, span: dict[str, str], places: _Places, needs_public: bool) -> Events:
     ids, event_ids, types, occurred, observed, published, confidence, duplicates = _columns(
-        store, _EVENTS_SQL, span | {"until": end_of_day(seen_by)}, 8
+        store, _EVENTS_SQL if needs_public else _EVENTS_ALONE_SQL, span | {"until": end_of_day(seen_by)}, 8
     )
     at, is_known = places.of(ids)
     seen = _days(observed)

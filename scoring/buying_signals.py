@@ -40,9 +40,7 @@ class SignalScores:
 def strengths(events: Events, half_lives_days: Mapping[str, float], as_of: Whole | int) -> tuple[Floats, Whole]:
     """Each event's strength before its weight, 0 for types without a half-life, and its age in days."""
     age = np.maximum(0, as_of - events.occurred)
-    types, codes = np.unique(events.event_type.astype(str), return_inverse=True)
-    half_lives = np.array([half_lives_days.get(str(name), 0.0) for name in types])
-    half_life = half_lives[codes] if len(codes) else np.zeros(0)
+    half_life = events.by_type(half_lives_days)
     counts = half_life > 0
     decay = np.where(counts, np.exp2(-age / np.where(counts, half_life, 1.0)), 0.0)
     sources = np.minimum(MAX_SOURCES_FACTOR, 1 + 0.25 * np.log2(events.n_sources))
@@ -54,9 +52,7 @@ def score_signals(
 ) -> SignalScores:
     """Scores of all accounts at once; the points of an account's events add up to its score."""
     strength, age = strengths(events, half_lives_days, as_of.toordinal())
-    types, codes = np.unique(events.event_type.astype(str), return_inverse=True)
-    by_type = np.array([weights.get(str(name), 0.0) for name in types])
-    weight = by_type[codes] if len(codes) else np.zeros(0)
+    weight = events.by_type(weights)
     share = weight * strength * momentum(weight * strength, age, events.account, n_accounts)
     total = np.bincount(events.account, weights=share, minlength=n_accounts)
     scores = 100 * -np.expm1(-np.maximum(0.0, total) / SATURATION)

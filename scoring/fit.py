@@ -23,6 +23,7 @@ from scoring.logistic import fit_logistic, one_thread, sigmoid
 MIN_POSITIVES = 20
 N_BAGS = 8
 DRAWN_PER_POSITIVE = 2  # of the others, for each customer, in each bag
+MAX_BAG_POSITIVES = 3000  # a larger book draws its customers too
 LOSER_WEIGHT = 4.0  # an account that lost a deal is less unlabelled than the others
 PENALTY = 5.0
 # Share of the training book below → score: the upper fifteen of a hundred are High, two in five at least Medium.
@@ -114,10 +115,11 @@ def train_fit(product: str, columns: Columns, positives: Flags, losers: Flags, w
     total, intercept = np.zeros(matrix.shape[1]), 0.0
     with one_thread():
         for _ in range(N_BAGS):
-            drawn = dice.choice(others, DRAWN_PER_POSITIVE * n_positive, replace=True)
-            rows = np.concatenate([own, drawn])
+            bag = own if n_positive <= MAX_BAG_POSITIVES else dice.choice(own, MAX_BAG_POSITIVES, replace=False)
+            drawn = dice.choice(others, DRAWN_PER_POSITIVE * len(bag), replace=True)
+            rows = np.concatenate([bag, drawn])
             row_weights = weights[rows]
-            row_weights[: len(own)] *= row_weights[len(own) :].sum() / row_weights[: len(own)].sum()
+            row_weights[: len(bag)] *= row_weights[len(bag) :].sum() / row_weights[: len(bag)].sum()
             coefficients, shift = fit_logistic(matrix[rows], positives[rows].astype(float), row_weights, penalty)
             total, intercept = total + coefficients / N_BAGS, intercept + shift / N_BAGS
         additive = design.model(total, intercept, columns)

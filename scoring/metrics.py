@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,22 +23,63 @@ class Interval:
     high: float
 
 
+class Ranked:
+    """Rows in the order of their scores, with ties as one step; figures of them under any weights, without sorting again."""
+
+    def __init__(self, labels: Flags, scores: Floats) -> None:
+        self._order = np.argsort(-scores, kind="stable")
+        ordered = scores[self._order]
+        self._starts = np.flatnonzero(np.diff(ordered, prepend=np.inf)) if len(ordered) else np.zeros(0, dtype=np.int64)
+        self._labels = labels[self._order].astype(float)
+
+    def _steps(self, weights: Floats) -> tuple[Floats, Floats]:
+        """Weight of positives and of all rows at each step."""
+        ordered = weights[self._order]
+        return np.add.reduceat(ordered * self._labels, self._starts), np.add.reduceat(ordered, self._starts)
+
+    def auc(self, weights: Floats) -> float:
+        """The chance that a positive stands above a negative, ties counting half; NaN without either."""
+        if not len(self._starts):
+            return float("nan")
+        positive, total = self._steps(weights)
+        negative = total - positive
+        if not positive.sum() or not negative.sum():
+            return float("nan")
+        below = negative.sum() - np.cumsum(negative)
+        return float((positive * (below + negative / 2)).sum() / (positive.sum() * negative.sum()))
+
+    def average_precision(self, weights: Floats) -> float:
+        """Mean precision at the positives; NaN without any."""
+        if not len(self._starts):
+            return float("nan")
+        positive, total = self._steps(weights)
+        if not positive.sum():
+            return float("nan")
+        seen = np.cumsum(total)
+        precision = np.divide(np.cumsum(positive), seen, out=np.zeros_like(seen), where=seen > 0)
+        return float((positive * precision).sum() / positive.sum())
+
+    def lift_at(self, weights: Floats, share: float = 0.1) -> float:
+        """Rate of positives in the highest share over the rate among all, the step at its edge in part; NaN without positives."""
+        if not len(self._starts):
+            return float("nan")
+        positive, total = self._steps(weights)
+        if not positive.sum():
+            return float("nan")
+        seen, wanted = np.cumsum(total), share * total.sum()
+        edge = int(np.searchsorted(seen, wanted))
+        before = seen[edge] - total[edge]
+        hits = positive[:edge].sum() + positive[edge] * (wanted - before) / total[edge]
+        return float(hits / (share * positive.sum()))
+
+
 def auc(labels: Flags, scores: Floats) -> float:
     """The chance that a positive scores above a negative, ties counting half; NaN without either.
 
     >>> auc(np.array([False, True, True]), np.array([0.1, 0.4, 0.1]))
     0.75
     """
-    n_positive = int(labels.sum())
-    n_negative = len(labels) - n_positive
-    if not n_positive or not n_negative:
-        return float("nan")
-    order = np.argsort(scores, kind="stable")
-    ordered = scores[order]
-    _, start, counts = np.unique(ordered, return_index=True, return_counts=True)
-    ranks = np.empty(len(scores))
-    ranks[order] = np.repeat(start + (counts + 1) / 2, counts)
-    return float((ranks[labels].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
+    return Ranked(labels, scores).auc(np.ones(len(labels)))
 
 
 def average_precision(labels: Flags, scores: Floats) -> float:
@@ -47,14 +88,7 @@ def average_precision(labels: Flags, scores: Floats) -> float:
     >>> average_precision(np.array([True, False, True]), np.array([0.9, 0.8, 0.7])).__round__(3)
     0.833
     """
-    if not labels.any():
-        return float("nan")
-    order = np.argsort(-scores, kind="stable")
-    hits = np.cumsum(labels[order])
-    last_of_tie = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
-    found = hits[last_of_tie]
-    gained = np.diff(np.concatenate([[0], found]))
-    return float((gained * found / (last_of_tie + 1)).sum() / labels.sum())
+    return Ranked(labels, scores).average_precision(np.ones(len(labels)))
 
 
 def lift_at(labels: Flags, scores: Floats, share: float = 0.1) -> float:
@@ -63,18 +97,7 @@ def lift_at(labels: Flags, scores: Floats, share: float = 0.1) -> float:
     >>> lift_at(np.array([True] + [False] * 9), np.linspace(1, 0, 10))
     10.0
     """
-    if not labels.any():
-        return float("nan")
-    return float(_hits_in_top(labels, scores, share) / (share * labels.sum()))
-
-
-def _hits_in_top(labels: Flags, scores: Floats, share: float) -> float:
-    n_top = share * len(labels)
-    order = np.argsort(-scores, kind="stable")
-    edge = scores[order[min(len(order) - 1, max(0, int(np.ceil(n_top)) - 1))]]
-    above, at_edge = scores > edge, scores == edge
-    left = n_top - above.sum()
-    return float(labels[above].sum() + labels[at_edge].sum() * left / at_edge.sum())
+    return Ranked(labels, scores).lift_at(np.ones(len(labels)), share)
 
 
 def brier(labels: Flags, chances: Floats) -> float:
@@ -142,43 +165,55 @@ class Predictions:
         return Predictions(self.labels[index], self.scores[index], self.chances[index], self.windows[index], self.groups[index])
 
 
-def within_windows(predictions: Predictions, figure: Callable[[Flags, Floats], float], weight: Callable[[Flags], float]) -> float:
-    """The mean of a figure over windows: a model is used inside one month at a time, so rows of different windows are not ranked."""
-    values, weights = [], []
-    for window in np.unique(predictions.windows):
-        rows = predictions.windows == window
-        value = figure(predictions.labels[rows], predictions.scores[rows])
-        if not np.isnan(value):
-            values.append(value)
-            weights.append(weight(predictions.labels[rows]))
-    return float(np.average(values, weights=weights)) if values else float("nan")
+class _Windows:
+    """Predictions window by window: a model is used inside one month at a time, so rows of different windows are not ranked against each other."""
+
+    def __init__(self, predictions: Predictions) -> None:
+        self._predictions = predictions
+        self._rows = [np.flatnonzero(predictions.windows == window) for window in np.unique(predictions.windows)]
+        self._ranked = [Ranked(predictions.labels[rows], predictions.scores[rows]) for rows in self._rows]
+        self._squares = (predictions.chances - predictions.labels) ** 2
+
+    def figure(self, name: str, weights: Floats) -> float:
+        """A figure under weights of the rows; of ranking figures the mean over windows."""
+        labels = self._predictions.labels
+        if name == "brier":
+            return float((weights * self._squares).sum() / weights.sum()) if len(labels) else float("nan")
+        if name == "base_rate":
+            return float((weights * labels).sum() / weights.sum()) if len(labels) else float("nan")
+        values, sizes = [], []
+        for rows, ranked in zip(self._rows, self._ranked, strict=True):
+            own = weights[rows]
+            positive = float((own * labels[rows]).sum())
+            value = getattr(ranked, RANKING[name])(own)
+            if not np.isnan(value):
+                values.append(value)
+                sizes.append(positive * float(own.sum() - positive) if name == "auc" else positive)
+        return float(np.average(values, weights=sizes)) if values else float("nan")
 
 
-FIGURES: Mapping[str, Callable[[Predictions], float]] = {
-    "auc": lambda p: within_windows(p, auc, lambda labels: float(labels.sum()) * float((~labels).sum())),
-    "ap": lambda p: within_windows(p, average_precision, lambda labels: float(labels.sum())),
-    "brier": lambda p: brier(p.labels, p.chances),
-    "lift_at_10": lambda p: within_windows(p, lift_at, lambda labels: float(labels.sum())),
-    "base_rate": lambda p: float(p.labels.mean()),
-}
+RANKING = {"auc": "auc", "ap": "average_precision", "lift_at_10": "lift_at"}
+FIGURES = ("auc", "ap", "brier", "lift_at_10", "base_rate")
 
 
-def with_intervals(predictions: Predictions, seed: int, names: Sequence[str] = tuple(FIGURES)) -> dict[str, Interval]:
+def figure_within_windows(predictions: Predictions, name: str) -> float:
+    """One of ``FIGURES``, without an interval."""
+    return _Windows(predictions).figure(name, np.ones(len(predictions.labels)))
+
+
+def with_intervals(predictions: Predictions, seed: int, names: Sequence[str] = FIGURES) -> dict[str, Interval]:
     """Each figure named, with its bootstrap interval; groups are drawn whole, because their rows are not independent."""
     dice = np.random.default_rng(seed)
-    order = np.argsort(predictions.groups, kind="stable")
-    _, starts = np.unique(predictions.groups[order], return_index=True)
-    members = np.split(order, starts[1:])
-    figures = {name: FIGURES[name] for name in names}
-    draws: dict[str, list[float]] = {name: [] for name in figures}
-    is_single = len(members) == len(order)
-    for _ in range(N_RESAMPLES):
-        chosen = dice.integers(len(members), size=len(members))
-        rows = order[chosen] if is_single else np.concatenate([members[i] for i in chosen])
-        sample = predictions.rows(rows)
-        for name, figure in figures.items():
-            draws[name].append(figure(sample))
-    return {name: Interval(figure(predictions), *_edges(draws[name])) for name, figure in figures.items()}
+    _, group = np.unique(predictions.groups, return_inverse=True)
+    n_groups = int(group.max()) + 1 if len(group) else 0
+    windows = _Windows(predictions)
+    draws: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(N_RESAMPLES if n_groups else 0):
+        times_drawn = np.bincount(dice.integers(n_groups, size=n_groups), minlength=n_groups)
+        weights = times_drawn[group].astype(float)
+        for name in names:
+            draws[name].append(windows.figure(name, weights))
+    return {name: Interval(windows.figure(name, np.ones(len(group))), *_edges(draws[name])) for name in names}
 
 
 def _edges(draws: Sequence[float]) -> tuple[float, float]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from scoring.book import Book, iter_spans, load_book
 from scoring.buying_signals import score_signals
+from scoring.columns import Texts
 from scoring.contributions import fit_texts, signal_texts
 from scoring.drift import Drift
 from scoring.features import NEVER
@@ -28,7 +29,7 @@ from storage.ids import content_key
 from storage.records import ClusterAssignment, ClusterMovement, FeatureDrift, FitScore, NextWorkload, ScoringRun, SignalScore
 from storage.store import Row, Store
 
-SLICE_ACCOUNTS = 50_000
+SLICE_ACCOUNTS = 10_000
 CODE_VERSION = "2"
 
 
@@ -61,7 +62,7 @@ def score_book(
     )
     n_accounts = int(store.value("SELECT count(*) FROM accounts WHERE observed_on <= ?", (as_of.isoformat(),)))
     run = ScoringRun(run_id, as_of.isoformat(), catalogue.matrix.name, model_version, n_accounts, catalogue.content_hash, CODE_VERSION)
-    sample = load_book(store, catalogue, as_of, last=training_span(store))
+    sample = load_book(store, catalogue, as_of, last=training_span(store), needs_public=False)
     n_products = len(catalogue.products)
     steps = Steps.of(sample, n_products)
     potentials = [PotentialRevenue([Spenders.of(sample, 1 << i, catalogue.segments)]) for i in range(n_products)]
@@ -70,9 +71,14 @@ def score_book(
     with store.transaction(), one_thread():
         store.save([run])
         for done, (first, last) in enumerate(spans):
-            book = sample if len(spans) == 1 and len(sample) == n_accounts else load_book(store, catalogue, as_of, first, last)
+            book = (
+                sample
+                if len(spans) == 1 and len(sample) == n_accounts
+                else load_book(store, catalogue, as_of, first, last, needs_public=False)
+            )
+            sizes = size_segments(book, catalogue.segments)
             for i, product in enumerate(catalogue.products):
-                slice_ = _Slice(store, catalogue, run, book, product, 1 << i, models[product.product_id], previous, first, last)
+                slice_ = _Slice(store, catalogue, run, book, product, 1 << i, models[product.product_id], previous, (first, last), sizes)
                 slice_.save(potentials[i], drifts[product.product_id])
                 on_progress(done * n_products + i + 1, len(spans) * n_products)
             _save_next_workloads(store, catalogue, run_id, book, steps)
@@ -132,10 +138,11 @@ class _Slice:
 
     def __init__(
         self, store: Store, catalogue: Catalogue, run: ScoringRun, book: Book, product: Product, bits: int, models: ProductModels,
-        previous: Previous | None, first: str, last: str,
+        previous: Previous | None, span: tuple[str, str], sizes: Texts,
     ) -> None:  # fmt: skip
         self._store, self._catalogue, self._run, self._book, self._product = store, catalogue, run, book, product
-        self._bits, self._models, self._previous, self._span = bits, models, previous, (first, last)
+        self._bits, self._models, self._previous, self._span = bits, models, previous, span
+        self._sizes = sizes
 
     def save(self, potential: PotentialRevenue, drift: Drift) -> None:
         """Scores and stores."""
@@ -150,7 +157,7 @@ class _Slice:
         placing = Placing(self._catalogue)
         fit_bands, signal_bands = placing.bands(fit_scores), placing.bands(signal_scores)
         segments, clusters = placing.places(fit_bands, signal_bands)
-        low, high = potential.ranges(size_segments(book, self._catalogue.segments), book.industry)
+        low, high = potential.ranges(self._sizes, book.industry)
         n = len(ids)
         runs, products = [run_id] * n, [product_id] * n
         model_ids = [self._models.fit_id if known and self._models.fit else None for known in book.has_firmographics.tolist()]
@@ -184,8 +191,6 @@ def _known(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> list[fl
     return [None if value != value else value for value in values.tolist()]
 
 
-# A sum over rows does not depend on their order; sixteen hexadecimal digits of each id enter it by place.
-_ID_SUM = " + ".join(f"unicode(substr({{key}}, {place}, 1)) * {31**place % 1_000_003}" for place in range(1, 17))
 _DIGESTED = (
     ("accounts", "account_id", "observed_on <= :as_of"),
     ("firmographics", "firmographics_id", "observed_on <= :as_of"),
@@ -203,13 +208,12 @@ def _digest(store: Store, as_of: date) -> str:
     """A key of all rows a score as of the date may depend on."""
     parts = []
     for table, key, condition in _DIGESTED:
-        total = f"coalesce(sum(({_ID_SUM.format(key=key)}) * (unicode(substr({key}, 1, 1)) + 7 * unicode(substr({key}, 9, 1)))), 0)"
-        row = next(
-            store.query(
-                f"SELECT count(*) AS n, {total} AS total FROM {table} WHERE {condition}"  # noqa: S608 - our own names
-                " AND account_id IN (SELECT account_id FROM accounts WHERE observed_on <= :as_of)",
-                {"as_of": as_of.isoformat()},
-            )
+        n_rows = total = 0
+        known = (
+            f"SELECT {key} FROM {table} WHERE {condition} AND account_id IN (SELECT account_id FROM accounts WHERE observed_on <= :as_of)"  # noqa: S608
         )
-        parts.append(f"{table}:{row['n']}:{row['total']}")
+        for batch in store.batches(known, {"as_of": as_of.isoformat()}, 50_000):
+            n_rows += len(batch)
+            total += sum(int(row[0], 16) for row in batch)  # keys are hashes in hexadecimal: their sum does not depend on the order of rows
+        parts.append(f"{table}:{n_rows}:{total}")
     return content_key(*parts)

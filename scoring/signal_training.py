@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from scoring.fit_training import fit_slope_and_shift
 from scoring.logistic import sigmoid
-from scoring.metrics import FIGURES, Predictions, auc, calibration_error, calibration_noise, reliability, with_intervals, within_windows
+from scoring.metrics import FIGURES, Predictions, calibration_error, calibration_noise, figure_within_windows, reliability, with_intervals
 from scoring.signal_model import MIN_OUTCOMES, DealTable, SignalModel, learn_weights
 from scoring.verdict import Verdict, judge
 from storage.catalogue import Product
@@ -34,7 +34,7 @@ class SignalCandidate:
     metrics: dict[str, Any]
 
 
-def learn_candidate(deals: DealTable, product: Product, seed: int, figures: Sequence[str] = tuple(FIGURES)) -> SignalCandidate | None:
+def learn_candidate(deals: DealTable, product: Product, seed: int, figures: Sequence[str] = FIGURES) -> SignalCandidate | None:
     """Weights from all deals, tested on windows in time by the figures named; None when too few deals were won or lost."""
     model = learn_weights(deals, product)
     if model is None:
@@ -48,11 +48,7 @@ def learn_candidate(deals: DealTable, product: Product, seed: int, figures: Sequ
         error = calibration_error(bins)
         n_hits = int(predictions.labels.sum())
         verdict = judge(n_hits, len(predictions.labels) - n_hits, found["auc"].low, error, calibration_noise(bins), True, ())
-        prior_auc = within_windows(
-            Predictions(predictions.labels, prior_scores, predictions.chances, predictions.windows, predictions.groups),
-            auc,
-            lambda labels: float(labels.sum()) * float((~labels).sum()),
-        )
+        prior_auc = figure_within_windows(replace(predictions, scores=prior_scores), "auc")
         metrics |= {name: [_rounded(x.value), _rounded(x.low), _rounded(x.high)] for name, x in found.items()}
         metrics |= {
             "auc_of_catalogue_weights": _rounded(prior_auc), "calibration_error": round(error, 4), "n_tested": len(predictions.labels),
