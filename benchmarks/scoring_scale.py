@@ -1,6 +1,7 @@
 """Time and peak memory of scoring, beside the plain pandas and scikit-learn way: ``python -m benchmarks.scoring_scale [--accounts N …]``.
 
-A synthetic book: 20 events, 6 transactions and 2 deals per account, six products. Each measured step runs in a process of its own, on one thread, on the same store:
+A synthetic book: 20 events, 6 transactions and 2 deals per account, six products. Each measured step runs in a process of its own, on one thread,
+on the same store:
 
 - ours: what `bellwether score` computes of every account (features, fit, buying signals, bands, cells, revenue), in slices;
 - pandas: the same numbers by ``read_sql``, ``merge``, ``groupby`` and a scikit-learn pipeline, the whole book at once, as one would in a notebook;
