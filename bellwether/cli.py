@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import bellwether
-from bellwether import cli_evaluate, cli_models
+from bellwether import cli_evaluate, cli_models, cli_sources
 from bellwether.cli_options import AsOf, Db, Json, fail_usage, parse_as_of
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_evaluate.app, name="evaluate")
 app.add_typer(cli_models.models, name="models")
+app.add_typer(cli_sources.sources, name="sources")
 
 
 def _print_version(wanted: bool) -> None:

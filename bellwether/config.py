@@ -25,12 +25,14 @@ class CrawlSettings:
     max_body_mib: float = 8.0
     revisit_hours: float = 20.0
     max_articles_per_account: int = 50
+    max_requests_per_site: int = 200
     article_max_age_days: int = 730
     nameservers: tuple[str, ...] = ()
     allow_nets: tuple[str, ...] = ()
     loopback_ports: Mapping[int, int] = field(default_factory=dict)
     frozen_clock: str | None = None
     fingerprints: Path | None = None
+    opt_out: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def find_config(start: Path) -> Path | None:
 
 def _crawl_settings(reader: _Reader, folder: Path) -> CrawlSettings:
     default = CrawlSettings()
-    fingerprints = reader.text("crawl.fingerprints", "")
+    fingerprints, opt_out = reader.text("crawl.fingerprints", ""), reader.text("crawl.opt_out", "")
     ports = reader.table("crawl.loopback_ports")
     return CrawlSettings(
         contact=reader.text("crawl.contact", ""),
@@ -110,6 +112,8 @@ def _crawl_settings(reader: _Reader, folder: Path) -> CrawlSettings:
         allow_nets=reader.texts("crawl.allow_nets"),
         loopback_ports={int(port): int(stand_in) for port, stand_in in ports.items()},
         frozen_clock=reader.text("crawl.frozen_clock", "") or None,
+        max_requests_per_site=int(reader.number("crawl.max_requests_per_site", default.max_requests_per_site, minimum=1)),
+        opt_out=(folder / opt_out).absolute() if opt_out else None,
         fingerprints=(folder / fingerprints).absolute() if fingerprints else None,
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from bellwether.config import Config
 from crawler.config import CrawlConfig
 from storage.errors import ConfigError
+from urls import DomainError, normalise_domain
 
 
 def crawl_config(config: Config, shard: str = "", fingerprints: Path | None = None) -> CrawlConfig:
@@ -34,9 +35,33 @@ def crawl_config(config: Config, shard: str = "", fingerprints: Path | None = No
         max_articles_per_account=settings.max_articles_per_account,
         article_max_age_days=settings.article_max_age_days,
         frozen_clock=settings.frozen_clock,
+        max_requests_per_site=settings.max_requests_per_site,
+        opted_out=read_opt_out(settings.opt_out),
         fingerprints=(folder,) if folder else (),
         shard=parse_shard(shard),
     )
+
+
+def read_opt_out(file: Path | None) -> frozenset[str]:
+    """The domains of companies that asked to be left alone: one a line, ``#`` begins a comment.
+
+    Raises:
+        ConfigError: the file cannot be read, or a line names no domain.
+    """
+    if file is None:
+        return frozenset()
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read crawl.opt_out {file}: {error}") from error
+    domains = set()
+    for number, line in enumerate(lines, 1):
+        text = line.partition("#")[0].strip()
+        try:
+            domains |= {normalise_domain(text)} if text else set()
+        except DomainError as error:
+            raise ConfigError(f"{text!r} {error} @ {file}:{number}") from error
+    return frozenset(domains)
 
 
 def parse_shard(text: str) -> tuple[int, int]:

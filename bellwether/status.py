@@ -42,7 +42,8 @@ def read_status(store: Store, config: Config, now: str) -> dict[str, Any]:
         "extract": {
             "documents": count("SELECT count(*) FROM documents"),
             "pages_due": count(
-                "SELECT count(*) FROM pages p WHERE kind NOT IN ('feed', 'sitemap') AND NOT EXISTS (SELECT 1 FROM documents d WHERE d.page_id = p.page_id) "
+                "SELECT count(*) FROM pages p WHERE kind NOT IN ('feed', 'sitemap', 'posts', 'forum') "
+                "AND NOT EXISTS (SELECT 1 FROM documents d WHERE d.page_id = p.page_id) "
                 "AND NOT EXISTS (SELECT 1 FROM failures f WHERE f.subject = p.page_id AND f.stage = 'extract')"
             ),
             "events": count("SELECT count(*) FROM signal_events"),

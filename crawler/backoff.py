@@ -1,4 +1,4 @@
-"""Steps back when a site says that we ask too much (429, 503): waits as long as it wants, asks more slowly from then on."""
+"""Steps back from a site that says we ask too much (429, 503), or that keeps us waiting until the clock runs out."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from email.utils import parsedate_to_datetime
 from scrapy import Request
 from scrapy import signals as scrapy_signals
 from scrapy.crawler import Crawler
-from scrapy.exceptions import IgnoreRequest
+from scrapy.exceptions import DownloadTimeoutError, IgnoreRequest
 from scrapy.http import Response
 
 BUSY = (429, 503)
 MAX_TRIES = 3
 MAX_WAIT_S = 120.0  # a site that wants more rests until the next crawl
 MAX_DELAY_S = 60.0
-RESTS = "the site asked to be left alone for a while"
+MAX_TIMEOUTS = 2
+RESTS = "the site asked to be left alone for a while, or kept us waiting too often"
 
 
 class SiteRestsError(IgnoreRequest):
-    """The site asked for a longer pause than one crawl waits; its pages stay due."""
+    """The site asked for a longer pause than one crawl waits, or answers too slowly; its pages stay due."""
 
 
 def retry_after_s(value: str | None, now: datetime) -> float | None:
@@ -47,6 +48,7 @@ class BackoffMiddleware:
         self._crawler = crawler
         self._delay_s = crawler.settings.getfloat("DOWNLOAD_DELAY")
         self._n_busy: Counter[str] = Counter()
+        self._n_timeouts: Counter[str] = Counter()
         self._resting: set[str] = set()
 
     @classmethod
@@ -96,6 +98,14 @@ class BackoffMiddleware:
         if slot in downloader.slots:
             downloader.slots[slot].delay = delay_s
             downloader.slots[slot].lastseen = time.monotonic() + wait_s
+
+    def process_exception(self, request: Request, exception: Exception) -> None:
+        """Counts the times nothing came; a site that drips its answers would hold a crawl for hours."""
+        slot = request.meta["download_slot"]
+        if isinstance(exception, DownloadTimeoutError):
+            self._n_timeouts[slot] += 1
+            if self._n_timeouts[slot] >= MAX_TIMEOUTS:
+                self._rest(slot)
 
     def _rest(self, slot: str) -> None:
         """Sends everything away that waits in the site's queue, or will."""

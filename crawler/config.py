@@ -29,9 +29,11 @@ class CrawlConfig:
     max_bytes: int = 8 * 1024 * 1024
     revisit_hours: float = 20.0
     max_articles_per_account: int = 50
+    max_requests_per_site: int = 200
     article_max_age_days: int = 730
     frozen_clock: str | None = None
     fingerprints: tuple[Path, ...] = ()
+    opted_out: frozenset[str] = frozenset()
     shard: tuple[int, int] = (1, 1)
 
     @property

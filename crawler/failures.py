@@ -18,6 +18,7 @@ from scrapy.exceptions import (
 from scrapy.spidermiddlewares.httperror import HttpError
 
 from crawler.backoff import SiteRestsError
+from crawler.budget import BudgetSpentError
 from crawler.robots import RobotsDisallowedError, RobotsUnreachableError
 from crawler.url_limits import UrlRefusedError
 
@@ -25,6 +26,7 @@ _REASONS: list[tuple[type[BaseException], str]] = [
     (RobotsDisallowedError, "robots"),
     (UrlRefusedError, "url_refused"),
     (SiteRestsError, "site_rests"),
+    (BudgetSpentError, "budget_spent"),
     (CannotResolveHostError, "dns"),
     (DownloadTimeoutError, "timeout"),
     (DownloadConnectionRefusedError, "connection_refused"),

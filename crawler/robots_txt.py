@@ -49,7 +49,7 @@ class RobotsTxt:
             return True
         parts = urlsplit(url)
         path = _normal((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
-        matching = [(len(pattern), is_allow) for pattern, is_allow in group.rules if _matches(pattern, path)]
+        matching = [(len(pattern), is_allow) for pattern, is_allow in group.rules if matches(pattern, path)]
         return max(matching)[1] if matching else True
 
     def crawl_delay_s(self, agent: str) -> float:
@@ -139,10 +139,10 @@ def _unescaped(digits: str) -> str:
     return character if character in _UNRESERVED else f"%{digits.upper()}"
 
 
-def _matches(pattern: str, path: str) -> bool:
+def matches(pattern: str, path: str) -> bool:
     """Whether the path begins with the pattern; ``*`` stands for anything, a final ``$`` for the end. Linear in both lengths.
 
-    >>> _matches("/*.pdf$", "/a/b.pdf"), _matches("/*.pdf$", "/a/b.pdf?x"), _matches("/a*c", "/abcd"), _matches("/a", "/b")
+    >>> matches("/*.pdf$", "/a/b.pdf"), matches("/*.pdf$", "/a/b.pdf?x"), matches("/a*c", "/abcd"), matches("/a", "/b")
     (True, False, True, False)
     """
     is_anchored = pattern.endswith("$")

@@ -25,6 +25,7 @@ from twisted.python.failure import Failure as TwistedFailure
 
 from crawler.config import CrawlConfig
 from crawler.failures import failure_of
+from crawler.reservations import reservation_of
 from crawler.resolver import denied_hosts
 from crawler.torn_archive import mark_closed, mark_open, mend_torn
 from crawler.wire import WireResponse
@@ -34,11 +35,12 @@ from storage.clock import utc_text
 from storage.ids import content_hash, content_key
 from storage.records import Failure, Page, Record
 from storage.store import Row, Store, open_writer
-from urls import host_of
+from urls import host_of, registrable_domain
 
 FLUSH_EVERY = 50
 FLUSH_INTERVAL_S = 0.5  # what a killed crawl has to fetch again
 MAX_WARC_BYTES = 1 << 30
+MAX_POLICIES = 10_000
 PARSE_TIMEOUT_S = 10.0
 PARSE_MEMORY_MIB = 768
 Progress = Callable[[int, int], None]
@@ -57,6 +59,7 @@ class CrawlSession:
         self._archive = self._new_archive()
         self._waiting: list[Record] = []
         self._unchanged: set[str] = set()
+        self._policies: dict[str, list[tuple[str, bool]]] = {}
         self._new_pages: set[str] = set()
         self._flusher = LoopingCall(self.flush)
         self._on_progress: Progress = crawler.settings["BELLWETHER_PROGRESS"] or (lambda done, total: None)
@@ -94,7 +97,11 @@ class CrawlSession:
         rows = self.store.query(
             "SELECT account_id, domain, account_name FROM accounts WHERE domain NOT IN (SELECT domain FROM blocked_domains) ORDER BY domain"
         )
+        rows = (row for row in rows if not self._is_opted_out(row["domain"]))
         return [row for row in rows if int(content_key("shard", row["domain"]), 16) % parts == part - 1]
+
+    def _is_opted_out(self, domain: str) -> bool:
+        return domain in self.config.opted_out or registrable_domain(domain) in self.config.opted_out
 
     def stale_before(self) -> str:
         """What was looked at before this time is due again."""
@@ -119,8 +126,15 @@ class CrawlSession:
         if len(self._waiting) >= FLUSH_EVERY:
             self.flush()
 
-    def keep_page(self, response: Response, account_id: str, kind: str, published_hint: str | None = None) -> str:
-        """Archives a response, unless the same bytes from the same URL are archived already; its page_id."""
+    def keep_page(self, response: Response, account_id: str, kind: str, published_hint: str | None = None) -> str | None:
+        """Archives a response, unless the same bytes from the same URL are archived already; its page_id.
+
+        None, and a Failure, when the page or site reserves what we would do with it.
+        """
+        reserved = reservation_of(response, kind, self._tdm_rules(account_id))
+        if reserved is not None:
+            self.fail("crawl", response.url, account_id, reserved, "the page or site reserves this use of it")
+            return None
         wire: WireResponse = response.meta["wire"]
         now = self.config.now()
         body_hash = content_hash(response.body)
@@ -154,6 +168,18 @@ class CrawlSession:
             )
         )
         return page_id
+
+    def _tdm_rules(self, account_id: str) -> list[tuple[str, bool]]:
+        if account_id not in self._policies:
+            text = self.store.value("SELECT tdm_rules FROM site_policies WHERE account_id = ?", (account_id,))
+            self.learn_tdm_rules(account_id, [(location, reserved) for location, reserved in json.loads(text or "[]")])
+        return self._policies[account_id]
+
+    def learn_tdm_rules(self, account_id: str, rules: list[tuple[str, bool]]) -> None:
+        """What a site reserves, from now on in this run."""
+        if len(self._policies) >= MAX_POLICIES:
+            self._policies.clear()
+        self._policies[account_id] = rules
 
     def keep_note(
         self, url: str, text: str, content_type: str, account_id: str, domain: str, kind: str, published_hint: str | None = None

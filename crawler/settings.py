@@ -6,6 +6,9 @@ from typing import Any
 
 from crawler.config import AGENT_NAME, CrawlConfig
 
+# What may be bad luck. A timeout is none: the next attempt would cost as much again.
+RETRIED = ("DownloadConnectionRefusedError", "DownloadFailedError", "ResponseDataLossError")
+
 
 def crawl_settings(config: CrawlConfig) -> dict[str, Any]:
     """The settings of every spider here. ``BELLWETHER_CRAWL`` carries our own configuration to our own parts.
@@ -41,11 +44,13 @@ def crawl_settings(config: CrawlConfig) -> dict[str, Any]:
         "REDIRECT_MAX_TIMES": 5,
         "RETRY_TIMES": 1,
         "RETRY_HTTP_CODES": [500, 502, 504, 522, 524, 408],  # 429 and 503 are crawler.backoff's
+        "RETRY_EXCEPTIONS": [f"scrapy.exceptions.{name}" for name in RETRIED],
         "RETRY_GIVE_UP_LOG_LEVEL": "DEBUG",  # the reason stands in failures; the terminal belongs to the progress bar
         "ROBOTSTXT_OBEY": False,  # crawler.robots obeys, to the letter; Scrapy's own fetches when robots.txt answers 5xx
         "DOWNLOADER_MIDDLEWARES": {
             "crawler.url_limits.UrlLimitsMiddleware": 50,
             "crawler.robots.RobotsMiddleware": 100,
+            "crawler.budget.BudgetMiddleware": 110,
             "crawler.backoff.BackoffMiddleware": 551,
             "crawler.wire.WireMiddleware": 950,  # innermost: sees the body as it came, before it is unpacked
         },

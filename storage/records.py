@@ -192,6 +192,16 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class SitePolicy:
+    """What a site says of the use of its texts, beyond robots.txt."""
+
+    account_id: str
+    tdm_rules: str  # JSON array of [path pattern, is it reserved], from /.well-known/tdmrep.json
+    ai_txt: str | None  # the beginning of /ai.txt, kept for the operator to read
+    read_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class FrontierUrl:
     """A page that was found and waits to be fetched; the crawl's memory, so that a killed crawl goes on where it stood."""
 
@@ -420,6 +430,7 @@ Record = (
     | TechnologyObservation
     | Source
     | Page
+    | SitePolicy
     | FrontierUrl
     | Document
     | SignalEvent
@@ -449,6 +460,7 @@ TABLES: dict[type, tuple[str, tuple[str, ...]]] = {
     Source: ("sources", ("source_id",)),
     Page: ("pages", ("page_id",)),
     TechnologyObservation: ("technology_observations", ("observation_id",)),
+    SitePolicy: ("site_policies", ("account_id",)),
     FrontierUrl: ("frontier_urls", ("frontier_id",)),
     Document: ("documents", ("document_id",)),
     SignalEvent: ("signal_events", ("event_id",)),

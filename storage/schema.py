@@ -160,3 +160,11 @@ def m006_scored_in_order(db: Database) -> None:
     DROP INDEX transactions_account;
     CREATE INDEX transactions_account ON transactions(account_id, transacted_on, product, sku, amount_usd, is_end_of_support);
     """)
+
+
+@migrations()
+def m007_site_policies(db: Database) -> None:
+    db.executescript("""
+    CREATE TABLE site_policies (
+        account_id TEXT PRIMARY KEY REFERENCES accounts, tdm_rules TEXT NOT NULL, ai_txt TEXT, read_at TEXT NOT NULL) STRICT;
+    """)

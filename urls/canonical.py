@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
-from w3lib.url import canonicalize_url, url_query_cleaner
+from w3lib.url import canonicalize_url
 
 from urls.domains import registrable_domain
 
-# Parameters that name a campaign or a visit, never a page.
-TRACKING_PARAMETERS = [
-    "utm_source",
-    "utm_medium",
-    "utm_campaign",
-    "utm_term",
-    "utm_content",
-    "utm_id",
-    "gclid",
-    "fbclid",
-    "msclkid",
-    "mc_cid",
-    "mc_eid",
-    "igshid",
-    "yclid",
-    "_hsenc",
-    "_hsmi",
-    "mkt_tok",
-    "ref_src",
-    "sessionid",
-    "phpsessid",
-    "jsessionid",
-    "sid",
-]
+# Parameters that name a campaign or a visit, never a page; in whatever case.
+TRACKING_PARAMETERS = frozenset(
+    "utm_source utm_medium utm_campaign utm_term utm_content utm_id gclid fbclid msclkid mc_cid mc_eid igshid yclid _hsenc _hsmi mkt_tok "
+    "ref_src sessionid phpsessid jsessionid aspsessionid cfid cftoken sid".split()
+)
+_SESSION_IN_PATH = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/?#]*", re.IGNORECASE)
 
 
 def canonical_url(url: str) -> str:
@@ -39,14 +22,21 @@ def canonical_url(url: str) -> str:
 
     >>> canonical_url("HTTP://Example.com:80/News?utm_source=x&b=2&a=1#top")
     'http://example.com/News?a=1&b=2'
+    >>> canonical_url("https://example.com/a;JSESSIONID=1F?PHPSESSID=2&id=3")
+    'https://example.com/a?id=3'
     """
-    without_tracking = url_query_cleaner(url, TRACKING_PARAMETERS, remove=True, unique=False)
-    canonical = canonicalize_url(without_tracking)
+    canonical = canonicalize_url(_without_tracking(url))
     parts = urlsplit(canonical)
     default_port = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
     if default_port and parts.netloc.endswith(default_port):
         canonical = parts._replace(netloc=parts.netloc.removesuffix(default_port)).geturl()
     return canonical
+
+
+def _without_tracking(url: str) -> str:
+    parts = urlsplit(url)
+    kept = [part for part in parts.query.split("&") if part.partition("=")[0].lower() not in TRACKING_PARAMETERS]
+    return parts._replace(path=_SESSION_IN_PATH.sub("", parts.path), query="&".join(kept)).geturl()
 
 
 def host_of(url: str) -> str:

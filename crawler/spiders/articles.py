@@ -39,8 +39,8 @@ class ArticlesSpider(SessionSpider):
     def parse_page(self, response: Response, page: FrontierUrl, domain: str) -> Any:
         """Archives the page, if the site still is the account's."""
         if same_site(response.url, domain):
-            self.session.keep_page(response, page.account_id, page.kind, page.published_hint)
-            self.session.keep(self.frontier.tried(page, fetched=True))
+            kept = self.session.keep_page(response, page.account_id, page.kind, page.published_hint)
+            self.session.keep(self.frontier.tried(page, fetched=kept is not None, final=True))
         else:
             self.session.fail("crawl", page.url, page.account_id, "left_site", f"redirects to {response.url}")
             self.session.keep(self.frontier.tried(page, fetched=False, final=True))
@@ -51,6 +51,6 @@ class ArticlesSpider(SessionSpider):
         request: Request = failure.request  # type: ignore[attr-defined]
         page: FrontierUrl = request.cb_kwargs["page"]
         reason = self.session.fail_with("crawl", page.url, page.account_id, failure)
-        if reason != "site_rests":  # nothing was asked of it
+        if reason not in ("site_rests", "budget_spent"):  # nothing was asked of it
             self.session.keep(self.frontier.tried(page, fetched=False, final=reason in FINAL))
         self.session.step()

@@ -6,22 +6,25 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import dns.exception
 import dns.resolver
 from scrapy import Request
 from scrapy.http import Response
+from scrapy.http.request import NO_CALLBACK
 from scrapy.spidermiddlewares.httperror import HttpError
 from twisted.python.failure import Failure as TwistedFailure
 
 from crawler.profile import Look, is_first_look, load_running, observe, profile_text
+from crawler.reservations import parse_tdmrep
 from crawler.resolver import DnsLookup
 from crawler.robots import RobotsDisallowedError, RobotsUnreachableError
 from crawler.spiders.base import SessionSpider
+from storage.clock import utc_text
 from storage.ids import content_key
-from storage.records import DomainPing, Source, TechnologyObservation
+from storage.records import DomainPing, SitePolicy, Source, TechnologyObservation
 from storage.store import Row
 from urls import same_site
 
@@ -37,6 +40,8 @@ QUESTIONS = {
 }
 ALIASES = ("autodiscover", "enterpriseregistration", "enterpriseenrollment", "lyncdiscover", "sip")
 MAX_TXT_RECORDS = 30
+MAX_AI_TXT = 2000
+POLICY_GOOD_FOR_DAYS = 7
 DnsRecords = dict[str, list[str]]
 WELL_KNOWN_FEEDS = ("/feed", "/rss.xml", "/atom.xml")
 PLATFORM_KINDS = ("jobs", "social", "forums")  # these lie elsewhere, on hosts that crawler.platforms names
@@ -79,6 +84,7 @@ class DomainsSpider(SessionSpider):
     async def parse_home(self, response: Response, account: Row, records: DnsRecords, scheme: str) -> Any:
         """A home page: what it says of itself, and which sources it links to."""
         account_id = account["account_id"]
+        await self._read_policy(response, account_id)
         self.session.keep_page(response, account_id, "home")
         found = await self.session.parse("discover_sources", response, account_id) or {}
         moved = not same_site(response.url, account["domain"])
@@ -106,6 +112,31 @@ class DomainsSpider(SessionSpider):
         response = failure.value.response if isinstance(failure.value, HttpError) else None
         self._ping(account, records, state=state, response=response, error=f"{reason}: {failure.value}"[:300])
         self.session.step()
+
+    async def _read_policy(self, response: Response, account_id: str) -> None:
+        """What the site reserves, read once a week."""
+        session = self.session
+        week_ago = utc_text(datetime.fromisoformat(session.config.now()) - timedelta(days=POLICY_GOOD_FOR_DAYS))
+        if session.store.value("SELECT 1 FROM site_policies WHERE account_id = ? AND read_at > ?", (account_id, week_ago)):
+            return
+        tdmrep, ai_txt = (
+            await self._optional(response.urljoin("/.well-known/tdmrep.json")),
+            await self._optional(response.urljoin("/ai.txt")),
+        )
+        rules = parse_tdmrep(tdmrep.body) if tdmrep else []
+        is_text = ai_txt is not None and (ai_txt.headers.get("Content-Type") or b"").startswith(b"text/plain")
+        session.learn_tdm_rules(account_id, rules)
+        note = ai_txt.body[:MAX_AI_TXT].decode("utf-8", "replace") if ai_txt is not None and is_text else None
+        session.keep(SitePolicy(account_id, json.dumps(rules), note, session.config.now()))
+
+    async def _optional(self, url: str) -> Response | None:
+        """A file that few sites have, and whose absence is no failure."""
+        assert self.crawler.engine is not None
+        try:
+            response = await self.crawler.engine.download_async(Request(url, callback=NO_CALLBACK, dont_filter=True))
+        except Exception:  # not there, not allowed, not reachable: it says nothing
+            return None
+        return response if response.status == 200 else None
 
     async def _profile(self, response: Response, account: Row, records: DnsRecords) -> list[TechnologyObservation]:
         """The technologies of a live site: its profile is archived, its observations are returned."""
