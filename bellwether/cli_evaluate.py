@@ -65,3 +65,19 @@ def fit(
     from bellwether.model_printing import print_table_evaluation
 
     print_table_evaluation(model_jobs.run_evaluate_fit(table, target, time, group, drop or [], positive), as_json)
+
+
+@app.command()
+def names(
+    pairs: Annotated[Path, typer.Argument(metavar="PAIRS.csv", help="Columns name1, name2, is_match (true or false).")],
+    as_json: Json = False,
+) -> None:
+    """Precision, recall and F1 of matching company names, beside difflib.
+
+    Example: bellwether evaluate names pairs.csv
+    """
+    from bellwether.config import load_config
+    from bellwether.printing import print_name_evaluation
+    from intake.name_evaluation import evaluate_names
+
+    print_name_evaluation(evaluate_names(pairs, load_config().seed), as_json)

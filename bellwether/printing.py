@@ -13,6 +13,7 @@ from bellwether.jobs import as_json
 if TYPE_CHECKING:
     from bellwether.doctor import Check
     from intake import ImportSummary
+    from intake.name_evaluation import NameEvaluation
     from reports.explanation import Explanation
     from reports.movement import Moved
     from signals.evaluation import EventEvaluation
@@ -155,6 +156,16 @@ def print_extraction_evaluation(evaluation: ExtractionEvaluation, is_json: bool)
             for row in evaluation.rows
         ],
     )
+
+
+def print_name_evaluation(evaluation: NameEvaluation, is_json: bool) -> None:
+    """The engine beside difflib."""
+    if is_json:
+        typer.echo(as_json(evaluation.as_object()))
+        return
+    typer.echo(f"{evaluation.n_pairs} pairs, {evaluation.n_matches} of them matches")
+    columns = ("system", "precision", "recall", "f1", "f1 low", "f1 high")
+    print_table(columns, [(s.name, s.precision, s.recall, s.f1, s.f1_low, s.f1_high) for s in evaluation.systems])
 
 
 def print_checks(checks: list[Check], is_json: bool) -> None:
