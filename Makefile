@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test setup check eval bench train docs clean
+.PHONY: demo test setup check eval bench bench-score train docs clean
 
 demo: setup
 	$(BIN)/python -m examples.demo demo
@@ -33,6 +33,10 @@ eval: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks.extraction
+
+bench-score: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(BIN)/python -m benchmarks.scoring_scale --accounts 100000 1000000
 
 # Freed memory is kept: tensors come and go at every step, and page faults would cost a third of the time.
 KEEP_MEMORY := MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_MMAP_MAX_=0 MALLOC_ARENA_MAX=1

@@ -99,8 +99,11 @@ def run_demo(folder: Path) -> None:
     for name in REPORTS:
         session.run("report", name, "--out", f"reports/{name}.csv")
     session.run("summary", "--out", "reports/summary.html")
+    session.run("validate", "--as-of", str(TODAY), "--out", "reports/model-card.html")
     show_strongest(session)
-    print(f"\nReports:  {folder / 'reports'}/*.csv\nSummary:  {folder / 'reports' / 'summary.html'}")
+    print(
+        f"\nReports:  {folder / 'reports'}/*.csv\nSummary:  {folder / 'reports' / 'summary.html'}\nTrack record: {folder / 'reports' / 'model-card.html'}"
+    )
     print(f"Next:     cd {folder} && bellwether explain DOMAIN")
 
 
