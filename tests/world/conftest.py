@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from examples.demo import run_demo, served_world, write_config
+from examples.demo import served_world, write_config
 from storage.store import Store, open_reader
 
 ROOT = Path(__file__).parents[2]
@@ -21,9 +21,10 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class SampleRun:
-    """The folder that ``make demo`` leaves behind."""
+    """The folder that ``make demo`` leaves behind, and what it said on the terminal."""
 
     folder: Path
+    terminal: str = ""
 
     @property
     def db(self) -> Path:
@@ -47,8 +48,9 @@ class SampleRun:
 @pytest.fixture(scope="session")
 def sample_run(tmp_path_factory: pytest.TempPathFactory) -> SampleRun:
     folder = tmp_path_factory.mktemp("sample") / "demo"
-    run_demo(folder)
-    return SampleRun(folder)
+    done = subprocess.run([sys.executable, "-m", "examples.demo", str(folder)], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return SampleRun(folder, done.stdout)
 
 
 @pytest.fixture
