@@ -271,18 +271,23 @@ def _load_events(store: Store, as_of: date, seen_by: date, span: dict[str, str],
 
 
 def _looked_at(store: Store, as_of: date, span: dict[str, str], places: _Places) -> tuple[Flags, Flags]:
-    """Whether a page of the account was seen in the window before the date (only then is silence a finding), and whether ever by then."""
+    """Whether a page of the account was seen in the window before the date (only then is silence a finding), and whether ever by then.
+
+    A page that had not changed leaves no row of its own; the ping that every crawl begins with does. ``checked_at`` is no help: later looks overwrite it.
+    """
     first_day = date.fromordinal(as_of.toordinal() - LOOK_WINDOW_DAYS).isoformat()
     ids, recent = _columns(
         store,
-        "SELECT account_id, max(checked_at >= :first_day) FROM pages"
-        " WHERE account_id >= :first AND account_id < :last AND fetched_at <= :until GROUP BY account_id",
+        "SELECT account_id, max(fetched_at >= :first_day) FROM pages"
+        " WHERE account_id >= :first AND account_id < :last AND fetched_at <= :until GROUP BY account_id UNION ALL "
+        "SELECT account_id, max(pinged_at >= :first_day) FROM domain_pings"
+        " WHERE account_id >= :first AND account_id < :last AND pinged_at <= :until AND state IN ('live', 'moved') GROUP BY account_id",
         span | {"until": end_of_day(as_of), "first_day": first_day},
         2,
     )
     at, is_known = places.of(ids)
     lately, ever = np.zeros(places.n, dtype=bool), np.zeros(places.n, dtype=bool)
-    lately[at[is_known]] = (np.array(recent, dtype=np.int64) > 0)[is_known]
+    np.logical_or.at(lately, at[is_known], (np.array(recent, dtype=np.int64) > 0)[is_known])
     ever[at[is_known]] = True
     return lately, ever
 
@@ -314,13 +319,17 @@ def _mail_system(mail_exchangers: str | None) -> str:
 
 
 def _technologies(store: Store, span: dict[str, str], places: _Places) -> dict[str, Texts]:
-    """Per category of technology, what the account was last seen to use by the date; ``unknown`` where none was seen."""
-    ids, categories, names, _ = _columns(
+    """Per category of technology, what the account took up last of what it used by the date; ``unknown`` where none was seen.
+
+    When it was last seen is no help: later looks overwrite it.
+    """
+    ids, categories, names = _columns(
         store,
-        "SELECT account_id, category, technology, min(last_seen_on, :as_of) AS seen FROM technology_observations"
-        " WHERE account_id >= :first AND account_id < :last AND first_seen_on <= :as_of ORDER BY account_id, seen, technology DESC",
+        "SELECT account_id, category, technology FROM technology_observations"
+        " WHERE account_id >= :first AND account_id < :last AND first_seen_on <= :as_of"
+        " AND (retired_on IS NULL OR retired_on > :as_of) ORDER BY account_id, first_seen_on, technology DESC",
         span,
-        4,
+        3,
     )
     at, is_known = places.of(ids)
     found: dict[str, Texts] = {}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 UNKNOWN = "unknown"
+TECHNOLOGY = "technology: "  # how names of features begin that say which software of a kind an account runs
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -42,6 +43,7 @@ class Columns:
             {name: column for name, column in self.categories.items() if name not in names},
         )
 
-    def with_numbers(self, numbers: Mapping[str, Floats]) -> Columns:
-        """These columns and more numbers."""
-        return Columns({**self.numbers, **numbers}, self.categories)
+    def with_categories(self, names: Iterable[str]) -> Columns:
+        """These columns, and categories of those names where they are missing: unknown in every row."""
+        missing = {name: np.full(len(self), UNKNOWN, dtype=object) for name in names if name not in self.categories}
+        return Columns(self.numbers, {**self.categories, **missing}) if missing else self

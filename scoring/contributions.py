@@ -8,7 +8,7 @@ import numpy as np
 
 from scoring.book import Book
 from scoring.buying_signals import SignalScores
-from scoring.columns import Columns, Flags, Floats
+from scoring.columns import UNKNOWN, Columns, Flags, Floats
 from scoring.fit import FitModel
 
 DIGITS = 6
@@ -27,6 +27,8 @@ def fit_texts(model: FitModel | None, basis: str | None, columns: Columns, is_kn
         heads.append(f'{{"feature": {json.dumps(name)}, "value": ')
         if name in columns.numbers:
             tokens.append(["null" if value != value else repr(value) for value in np.round(columns.numbers[name], 4).tolist()])
+        elif name not in columns.categories:
+            tokens.append([json.dumps(UNKNOWN)] * n)
         else:
             levels = {level: json.dumps(level) for level in set(columns.categories[name])}
             tokens.append([levels[level] for level in columns.categories[name]])

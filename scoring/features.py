@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from scoring.book import Book
-from scoring.columns import UNKNOWN, Columns, Flags, Floats, Texts, Whole
+from scoring.columns import TECHNOLOGY, UNKNOWN, Columns, Flags, Floats, Texts, Whole
 
 DAYS_PER_YEAR = 365.25
 
@@ -55,7 +55,7 @@ def fit_columns(book: Book, bits: int, before: Whole) -> Columns:
         "country": book.country,
         "nonprofit": _yes_no(book.is_nonprofit),
         "mail system": book.mail_system,
-        **{f"technology: {category}": names for category, names in book.technologies.items()},
+        **{f"{TECHNOLOGY}{category}": names for category, names in book.technologies.items()},
     }
     return Columns(numbers, categories)
 

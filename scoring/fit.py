@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from scoring.additive import DIGITS, AdditiveModel, make_design
-from scoring.columns import Columns, Flags, Floats
+from scoring.columns import TECHNOLOGY, Columns, Flags, Floats
 from scoring.logistic import fit_logistic, one_thread, sigmoid
 
 MIN_POSITIVES = 20
@@ -43,7 +43,11 @@ class FitModel:
 
     def log_odds(self, columns: Columns) -> Floats:
         """The log-odds of each account, without the intercept."""
-        return self.additive.log_odds(columns)
+        return self.additive.log_odds(self._complete(columns))
+
+    def _complete(self, columns: Columns) -> Columns:
+        """A kind of technology that was seen when the model was trained may be seen nowhere in these rows."""
+        return columns.with_categories(term.name for term in self.additive.categories if term.name.startswith(TECHNOLOGY))
 
     def score(self, log_odds: Floats) -> Floats:
         """0–100, by the table."""
@@ -63,7 +67,7 @@ class FitModel:
 
         Source: Sundararajan, Taly, Yan: Axiomatic Attribution for Deep Networks (2017), section 3.
         """
-        parts = self.additive.parts(columns)
+        parts = self.additive.parts(self._complete(columns))
         totals = parts.sum(axis=1)
         scores, base = self.score(totals), float(self.score(np.zeros(1))[0])
         is_moved = np.abs(totals) > 1e-9

@@ -11,7 +11,7 @@ import numpy as np
 from scoring.additive import LevelValues, NumberCurve
 from scoring.book import Events, load_book
 from scoring.buying_signals import score_signals
-from scoring.columns import Columns
+from scoring.columns import TECHNOLOGY, Columns
 from scoring.fit import FitModel
 from scoring.fit_training import current_columns
 from scoring.placing import NO_BAND, Placing
@@ -32,7 +32,7 @@ CHANGEABLE_NUMBERS = (
     "bought end-of-support products",
     "share of other deals won",
 )
-CHANGEABLE_CATEGORIES = ("mail system", "technology: ")
+CHANGEABLE_CATEGORIES = ("mail system", TECHNOLOGY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,9 @@ def _by_feature(model: FitModel, columns: Columns, catalogue: Catalogue, place: 
             best = (move[0], curve.name, move[1])
     for table in model.additive.categories:
         level = (
-            _move_of_level(table, str(columns.categories[table.name][0]), needed) if table.name.startswith(CHANGEABLE_CATEGORIES) else None
+            _move_of_level(table, str(columns.with_categories([table.name]).categories[table.name][0]), needed)
+            if table.name.startswith(CHANGEABLE_CATEGORIES)
+            else None
         )
         if level is not None and (best is None or best[0] > 0.5):
             best = (0.5, table.name, level)  # another system counts as half of a number's range
