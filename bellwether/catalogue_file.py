@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from reports.account_facts import check_cohorts
 from signals.taxonomy import load_taxonomy
 from storage.catalogue import Bands, Catalogue, Cohort, Matrix, Product, SizeSegments
 from storage.errors import ConfigError
@@ -30,7 +31,11 @@ def load_catalogue(path: Path | None) -> Catalogue:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"cannot read the catalogue {file}: {error}") from error
     try:
-        return _catalogue(table, content_key(text))
+        catalogue = _catalogue(table, content_key(text))
+        check_cohorts(catalogue)
+        return catalogue
+    except ConfigError as error:
+        raise ConfigError(f"{error} @ {file}") from error
     except KeyError as error:
         raise ConfigError(f"the catalogue lacks {error} @ {file}") from error
     except (TypeError, ValueError, re.error, AttributeError) as error:
@@ -51,7 +56,7 @@ def _catalogue(table: Mapping[str, Any], content_hash: str) -> Catalogue:
             raise ValueError(f"facts.{name} must be a plain word, because it becomes a column")
         _patterns([pattern], f"facts.{name}")
     cohorts = tuple(
-        Cohort(row["column"], row["value"], row["predicate"], row["profile"], row["engage"], tuple(row["reports"]))
+        Cohort(row["column"], row["value"], row["predicate"], row["profile"], row["engage"], tuple(row["reports"]), _links(row))
         for row in table["cohorts"]
     )
     return Catalogue(
@@ -94,6 +99,14 @@ def _patterns(patterns: list[str], key: str) -> tuple[str, ...]:
         except re.error as error:
             raise ValueError(f"{key} holds {pattern!r}, which is no regular expression: {error}") from error
     return tuple(patterns)
+
+
+def _links(row: Mapping[str, Any]) -> tuple[str, ...]:
+    links = tuple(row.get("links", ()))
+    wrong = next((link for link in links if not str(link).startswith("https://")), None)
+    if wrong is not None:
+        raise ValueError(f"cohort {row['column']} ({row['value']}) has the link {wrong!r}; links begin with https://")
+    return links
 
 
 def _matrix(table: Mapping[str, Any], name: str) -> Matrix:

@@ -94,12 +94,14 @@ def iter_classified(file: Path | None) -> Iterator[str]:
 
 def run_score(db: Path | None, as_of: date) -> tuple[ScoringRun, list[Row]]:
     """``bellwether score``: the run, and its cluster counts per product."""
+    from reports.account_facts import save_cohorts
     from scoring.run import score_book
 
     config = load_config(db)
     catalogue = load_catalogue(config.catalogue)
     with open_writer(config.db, "score") as store, progress_bar("score") as bar:
         run = score_book(store, catalogue, as_of, config.seed, bar)
+        save_cohorts(store, catalogue, run)
         counts = list(
             store.query("SELECT product, cluster, count(*) AS n FROM cluster_assignments WHERE run_id = ? GROUP BY 1, 2", (run.run_id,))
         )

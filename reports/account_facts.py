@@ -1,35 +1,39 @@
 """The documented view ``account_facts`` that cohort rules are written over: one row per account, as of a date.
 
 Columns: account_id, domain, account_name, employees, annual_revenue_usd, industry, country, is_nonprofit; for each fact ``x`` of the catalogue has_x (active
-subscription, or bought in the last 36 months), ever_x (in ten years), seats_x (seats of active subscriptions); n_products; has_transacted_eos;
+subscription, or bought in the last 36 months), ever_x (in ten years), seats_x (seats of active subscriptions); n_purchases; has_transacted_eos;
 transacted_36m; ems_usage (seats_security / seats_m365, at most 1; 0 without).
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
 from storage.catalogue import Catalogue, Cohort
 from storage.errors import ConfigError
+from storage.records import CohortMember, ScoringRun
 from storage.store import Row, Store
 
 BASE_COLUMNS = ("account_id", "domain", "account_name", "employees", "annual_revenue_usd", "industry", "country", "is_nonprofit")
+BATCH = 2_000
 TEXT_COLUMNS = ("account_id", "domain", "account_name", "industry", "country")
 
 
-def load_account_facts(store: Store, catalogue: Catalogue, as_of: date) -> dict[str, Row]:
-    """The view's rows by account id."""
-    facts = {row["account_id"]: row for row in store.query(_BASE_SQL, {"as_of": as_of.isoformat()})}
+def load_account_facts(store: Store, catalogue: Catalogue, as_of: date, account_ids: Sequence[str]) -> dict[str, Row]:
+    """The view's rows of some accounts, by account id."""
+    ids = json.dumps(list(account_ids))
+    facts = {row["account_id"]: row for row in store.query(_BASE_SQL, {"as_of": as_of.isoformat(), "ids": ids})}
     for row in facts.values():
         row.update(_nothing_bought(catalogue))
     patterns = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in catalogue.fact_patterns.items()}
     recent, oldest = _years_before(as_of, 3), _years_before(as_of, 10)
-    for purchase in store.query(_PURCHASES_SQL, {"as_of": as_of.isoformat(), "oldest": oldest}):
+    for purchase in store.query(_PURCHASES_SQL, {"as_of": as_of.isoformat(), "oldest": oldest, "ids": ids}):
         if purchase["account_id"] in facts:
             _add_purchase(facts[purchase["account_id"]], purchase, patterns, recent)
     for row in facts.values():
@@ -45,21 +49,57 @@ def assign_cohorts(facts: dict[str, Row], cohorts: tuple[Cohort, ...]) -> dict[s
         ConfigError: a rule that is no predicate over the view; the message names its cohort.
     """
     assigned: dict[str, dict[str, str]] = {account_id: {} for account_id in facts}
-    with _facts_database(facts) as run:
+    if not facts:
+        return {}
+    with _facts_database(list(next(iter(facts.values()))), facts.values()) as run:
         for cohort in cohorts:
             for account_id in run(cohort):
-                assigned[account_id].setdefault(cohort.column, cohort.value)
+                if account_id in assigned:
+                    assigned[account_id].setdefault(cohort.column, cohort.value)
     return assigned
 
 
+def check_cohorts(catalogue: Catalogue) -> None:
+    """Returns when every cohort's rule is a predicate over the view; nothing is read from any store.
+
+    Raises:
+        ConfigError: the message names the cohort, its rule, and the columns there are.
+    """
+    with _facts_database(view_columns(catalogue), ()) as run:
+        for cohort in catalogue.cohorts:
+            run(cohort)
+
+
+def view_columns(catalogue: Catalogue) -> list[str]:
+    """The columns of ``account_facts`` under a catalogue, in order."""
+    return [*BASE_COLUMNS, *_nothing_bought(catalogue), "ems_usage"]
+
+
+def save_cohorts(store: Store, catalogue: Catalogue, run: ScoringRun) -> int:
+    """Keeps the cohorts of a scoring run's accounts, for those who filter by them; returns how many memberships there are."""
+    n_saved = 0
+    accounts = store.batches("SELECT account_id FROM accounts WHERE observed_on <= :as_of ORDER BY account_id", {"as_of": run.as_of}, BATCH)
+    with store.transaction():
+        store.execute("DELETE FROM cohort_members WHERE run_id = ?", (run.run_id,))
+        for batch in list(accounts):
+            facts = load_account_facts(store, catalogue, date.fromisoformat(run.as_of), [row[0] for row in batch])
+            members = [
+                CohortMember(run.run_id, account_id, column, value)
+                for account_id, values in assign_cohorts(facts, catalogue.cohorts).items()
+                for column, value in values.items()
+            ]
+            store.save(members)
+            n_saved += len(members)
+    return n_saved
+
+
 @contextmanager
-def _facts_database(facts: dict[str, Row]) -> Iterator[Callable[[Cohort], list[str]]]:
+def _facts_database(columns: Sequence[str], facts: Iterable[Row]) -> Iterator[Callable[[Cohort], list[str]]]:
     connection = sqlite3.connect(":memory:")
-    columns = list(next(iter(facts.values()), dict.fromkeys(BASE_COLUMNS)))
     names = ", ".join(f'"{name}" {"TEXT" if name in TEXT_COLUMNS else "NUMERIC"}' for name in columns)
     connection.execute(f"CREATE TABLE account_facts ({names})")
     marks = ", ".join("?" * len(columns))
-    connection.executemany(f"INSERT INTO account_facts VALUES ({marks})", ([row[name] for name in columns] for row in facts.values()))  # noqa: S608
+    connection.executemany(f"INSERT INTO account_facts VALUES ({marks})", ([row[name] for name in columns] for row in facts))  # noqa: S608
     connection.commit()
     connection.set_authorizer(_read_only)
     connection.set_progress_handler(_Budget(), 100_000)
@@ -107,15 +147,16 @@ _BASE_SQL = """
     FROM accounts a LEFT JOIN firmographics f ON f.firmographics_id = (
         SELECT firmographics_id FROM firmographics g WHERE g.account_id = a.account_id AND g.observed_on <= :as_of
         ORDER BY g.observed_on DESC, g.firmographics_id LIMIT 1)
-    WHERE a.observed_on <= :as_of ORDER BY a.account_id
+    WHERE a.account_id IN (SELECT value FROM json_each(:ids)) AND a.observed_on <= :as_of ORDER BY a.account_id
 """
 _PURCHASES_SQL = """
     SELECT account_id, product, sku, coalesce(license_program, '') AS program, coalesce(seats, 0) AS seats, started_on AS day,
            (ends_on IS NULL OR ends_on >= :as_of) AND coalesce(lower(status), 'active') NOT IN ('cancelled', 'canceled', 'expired', 'suspended') AS is_active,
            0 AS eos, 0 AS is_transaction
-    FROM subscriptions WHERE started_on BETWEEN :oldest AND :as_of
+    FROM subscriptions WHERE account_id IN (SELECT value FROM json_each(:ids)) AND started_on BETWEEN :oldest AND :as_of
     UNION ALL
-    SELECT account_id, product, sku, '', 0, transacted_on, 0, coalesce(is_end_of_support, 0), 1 FROM transactions WHERE transacted_on BETWEEN :oldest AND :as_of
+    SELECT account_id, product, sku, '', 0, transacted_on, 0, coalesce(is_end_of_support, 0), 1
+    FROM transactions WHERE account_id IN (SELECT value FROM json_each(:ids)) AND transacted_on BETWEEN :oldest AND :as_of
 """
 
 

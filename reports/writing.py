@@ -7,11 +7,12 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 from reports.account_facts import assign_cohorts, load_account_facts, yes_no
 from reports.declarations import AREA_COLUMNS, DEFINITIONS, Report
+from reports.filters import EVERYTHING, RowFilters
 from reports.formats import FORMATS, definition_of
 from reports.reasons import Evidence, load_evidence, reasons_text
 from storage.catalogue import NOT_SCORED, Catalogue
@@ -21,6 +22,7 @@ from storage.ids import content_key
 from storage.records import ReportRun
 from storage.store import Row, Store
 
+BATCH = 2_000
 ORG_SIZES = (1, 5, 10, 25, 50, 100, 250, 500, 1000, 5000)
 CLUSTER_ORDER = ("Act now", "Evaluate", "Nurture", "Educate", NOT_SCORED)
 
@@ -58,6 +60,8 @@ def write_report(
     as_of: date | None = None,
     file_format: str = "csv",
     chosen: Sequence[str] = (),
+    country: str | None = None,
+    filters: RowFilters = EVERYTHING,
 ) -> WrittenReport:
     """Writes the report; equal inputs give equal bytes.
 
@@ -65,17 +69,28 @@ def write_report(
         partner: global id of a partner: only accounts that transacted with it are written, and it stands in the first columns.
         file_format: a name in ``reports.formats.FORMATS``.
         chosen: only these of the report's columns, in the report's order; all when empty.
+        country: only accounts of this country, for those whose right is one location's.
+        filters: only rows that pass them.
     """
     run = latest_run(store, as_of)
     columns = _chosen_columns(report, catalogue, chosen)
-    cohorts = {cohort.column: f"Solution play of the catalogue: {cohort.column}." for cohort in catalogue.cohorts}
-    definitions = {column: definition_of(column, DEFINITIONS | cohorts) for column in columns}
+    definitions = define_columns(catalogue, columns)
     path.parent.mkdir(parents=True, exist_ok=True)
-    rows = iter_rows(store, catalogue, report, run, partner)
+    rows = filter(filters.passes, iter_rows(store, catalogue, report, run, partner, country))
     n_rows = FORMATS[file_format](path, columns, rows, definitions, date.fromisoformat(run["as_of"]))
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     key = content_key("report", report.name, run["run_id"], partner, file_format)
     return WrittenReport(path, n_rows, ReportRun(key, report.name, run["run_id"], partner, file_format, n_rows, digest))
+
+
+def define_columns(catalogue: Catalogue, columns: Sequence[str]) -> dict[str, str]:
+    """What each column means; for a cohort, its values with their customer profiles, how to engage, and campaign links."""
+    plays: dict[str, str] = {}
+    for cohort in catalogue.cohorts:
+        told = f"{cohort.value}: {cohort.profile} How to engage: {cohort.engage} {' '.join(cohort.links)}".strip()
+        plays[cohort.column] = f"{plays[cohort.column]} | {told}" if cohort.column in plays else f"Solution play. {told}"
+    return {column: plays.get(column) or definition_of(column, DEFINITIONS) for column in columns}
 
 
 def _chosen_columns(report: Report, catalogue: Catalogue, chosen: Sequence[str]) -> tuple[str, ...]:
@@ -86,27 +101,39 @@ def _chosen_columns(report: Report, catalogue: Catalogue, chosen: Sequence[str])
     return tuple(column for column in columns if not chosen or column in chosen)
 
 
-def iter_rows(store: Store, catalogue: Catalogue, report: Report, run: Row, partner: str | None) -> Iterator[Row]:
-    """The report's rows as dictionaries, by account name and domain."""
-    as_of = date.fromisoformat(run["as_of"])
-    facts = load_account_facts(store, catalogue, as_of)
-    cohorts = assign_cohorts(facts, tuple(cohort for cohort in catalogue.cohorts if report.name in cohort.reports))
-    scores = _load_scores(
-        store, run["run_id"], report.areas if not report.extra_columns else tuple(p.product_id for p in catalogue.products)
-    )
-    evidence = load_evidence(
-        store, {point["event_id"] for row in scores.values() for area in row.values() for point in json.loads(area["signal_contributions"])}
-    )
-    n_pages = _load_n_pages(store, as_of)
+def iter_rows(
+    store: Store, catalogue: Catalogue, report: Report, run: Row, partner: str | None, country: str | None = None
+) -> Iterator[Row]:
+    """The report's rows as dictionaries, by account name and domain; memory is that of a few thousand accounts, however many there are."""
     partners = {row["partner_global_id"]: row["partner_name"] for row in store.query("SELECT * FROM partners")}
-    bought_from = _load_partner_accounts(store, as_of)
-    agreements = _load_agreements(store, as_of) if report.per_agreement else {}
-    for account in store.query(_ACCOUNTS_SQL, {"as_of": run["as_of"]}):
+    accounts = store.query(_ACCOUNTS_SQL, {"as_of": run["as_of"], "partner": partner, "country": country})
+    while batch := list(islice(accounts, BATCH)):
+        reported = [account for account in batch if catalogue.segments.segment(account["employees"]) != "Corporate"]
+        yield from _rows_of(reported, store, catalogue, report, run, partner, partners)
+
+
+def _rows_of(
+    accounts: list[Row], store: Store, catalogue: Catalogue, report: Report, run: Row, partner: str | None, partners: dict[str, str]
+) -> Iterator[Row]:
+    as_of = date.fromisoformat(run["as_of"])
+    ids = [account["account_id"] for account in accounts]
+    facts = load_account_facts(store, catalogue, as_of, ids)
+    cohorts = assign_cohorts(facts, tuple(cohort for cohort in catalogue.cohorts if report.name in cohort.reports))
+    areas_read = report.areas if not report.extra_columns else tuple(product.product_id for product in catalogue.products)
+    scores = _load_scores(store, run["run_id"], areas_read, ids)
+    shown = {
+        point["event_id"]
+        for row in scores.values()
+        for area in report.areas
+        if area in row
+        for point in json.loads(row[area]["signal_contributions"])
+    }
+    evidence = load_evidence(store, shown)
+    n_pages = _load_n_pages(store, as_of, ids)
+    bought_from = _load_partner_accounts(store, as_of, ids)
+    agreements = _load_agreements(store, as_of, ids, partner) if report.per_agreement else {}
+    for account in accounts:
         account_id = account["account_id"]
-        if account_id not in facts or catalogue.segments.segment(account["employees"]) == "Corporate":
-            continue
-        if partner is not None and partner not in bought_from.get(account_id, set()):
-            continue
         fact, areas = facts[account_id], scores.get(account_id, {})
         row = _common(account, catalogue, partner, partners, bought_from.get(account_id, set()))
         for area in report.areas:
@@ -125,7 +152,10 @@ _ACCOUNTS_SQL = """
     SELECT f.*, a.* FROM accounts a LEFT JOIN firmographics f ON f.firmographics_id = (
         SELECT firmographics_id FROM firmographics g WHERE g.account_id = a.account_id AND g.observed_on <= :as_of
         ORDER BY g.observed_on DESC, g.firmographics_id LIMIT 1)
-    WHERE a.observed_on <= :as_of ORDER BY a.account_name, a.domain
+    WHERE a.observed_on <= :as_of AND (:country IS NULL OR f.country = :country) AND (:partner IS NULL OR a.account_id IN (
+        SELECT account_id FROM transactions WHERE partner_global_id = :partner AND transacted_on <= :as_of
+        UNION SELECT account_id FROM subscriptions WHERE partner_global_id = :partner AND started_on <= :as_of))
+    ORDER BY a.account_name, a.domain
 """
 
 
@@ -232,53 +262,57 @@ def _workloads(fact: Row, areas: dict[str, Row], catalogue: Catalogue) -> Row:
     return {"ExistingWorkloads": ", ".join(titles[p] for p in owned), "RecommendedNextWorkloads": ", ".join(titles[p] for p in missing)}
 
 
-def _load_scores(store: Store, run_id: str, areas: tuple[str, ...]) -> dict[str, dict[str, Row]]:
+def _load_scores(store: Store, run_id: str, areas: tuple[str, ...], ids: list[str]) -> dict[str, dict[str, Row]]:
     found: dict[str, dict[str, Row]] = {}
     for row in store.query(
         """
         SELECT c.account_id, c.product, c.fit_band, c.signals_band, c.segment, c.cluster, c.potential_revenue_low_usd, c.potential_revenue_high_usd,
                f.score AS fit_score, f.contributions AS fit_contributions, s.score AS signal_score, s.contributions AS signal_contributions
         FROM cluster_assignments c JOIN fit_scores f USING (run_id, account_id, product) JOIN signal_scores s USING (run_id, account_id, product)
-        WHERE c.run_id = ? AND c.product IN (SELECT value FROM json_each(?))
+        WHERE c.run_id = ? AND c.account_id IN (SELECT value FROM json_each(?)) AND c.product IN (SELECT value FROM json_each(?))
         """,
-        (run_id, json.dumps(areas)),
+        (run_id, json.dumps(ids), json.dumps(areas)),
     ):
         found.setdefault(row["account_id"], {})[row["product"]] = row
     return found
 
 
-def _load_n_pages(store: Store, as_of: date) -> dict[str, int]:
+def _load_n_pages(store: Store, as_of: date, ids: list[str]) -> dict[str, int]:
     rows = store.query(
-        "SELECT account_id, count(*) AS n FROM pages WHERE account_id IS NOT NULL AND fetched_at <= ? GROUP BY 1", (end_of_day(as_of),)
+        "SELECT account_id, count(*) AS n FROM pages WHERE account_id IN (SELECT value FROM json_each(?)) AND fetched_at <= ? GROUP BY 1",
+        (json.dumps(ids), end_of_day(as_of)),
     )
     return {row["account_id"]: row["n"] for row in rows}
 
 
-def _load_partner_accounts(store: Store, as_of: date) -> dict[str, set[str]]:
+def _load_partner_accounts(store: Store, as_of: date, ids: list[str]) -> dict[str, set[str]]:
     """Per account, the partners it transacted with or subscribed through by the date."""
     found: dict[str, set[str]] = {}
     for row in store.query(
-        "SELECT account_id, partner_global_id FROM transactions WHERE partner_global_id IS NOT NULL AND transacted_on <= :as_of "
-        "UNION SELECT account_id, partner_global_id FROM subscriptions WHERE partner_global_id IS NOT NULL AND started_on <= :as_of",
-        {"as_of": as_of.isoformat()},
+        "SELECT account_id, partner_global_id FROM transactions "
+        "WHERE account_id IN (SELECT value FROM json_each(:ids)) AND partner_global_id IS NOT NULL AND transacted_on <= :as_of "
+        "UNION SELECT account_id, partner_global_id FROM subscriptions "
+        "WHERE account_id IN (SELECT value FROM json_each(:ids)) AND partner_global_id IS NOT NULL AND started_on <= :as_of",
+        {"as_of": as_of.isoformat(), "ids": json.dumps(ids)},
     ):
         found.setdefault(row["account_id"], set()).add(row["partner_global_id"])
     return found
 
 
-def _load_agreements(store: Store, as_of: date) -> dict[str, list[Row]]:
-    """Agreements with an end, one row each, as columns of the renewal report."""
+def _load_agreements(store: Store, as_of: date, ids: list[str], partner: str | None) -> dict[str, list[Row]]:
+    """Agreements with an end, one row each, as columns of the renewal report; a partner sees those it made, and what was spent through it."""
     year_ago = (as_of - timedelta(days=365)).isoformat()
     found: dict[str, list[Row]] = {}
     for row in store.query(
         """
         SELECT s.account_id, s.license_program, s.agreement_id, s.ends_on, s.product,
                (SELECT sum(t.amount_usd) FROM transactions t WHERE t.account_id = s.account_id AND t.product = s.product
-                AND t.transacted_on > :year_ago AND t.transacted_on <= :as_of) AS revenue
-        FROM subscriptions s WHERE s.agreement_id IS NOT NULL AND s.ends_on IS NOT NULL AND s.started_on <= :as_of
+                AND t.transacted_on > :year_ago AND t.transacted_on <= :as_of AND (:partner IS NULL OR t.partner_global_id = :partner)) AS revenue
+        FROM subscriptions s WHERE s.account_id IN (SELECT value FROM json_each(:ids)) AND (:partner IS NULL OR s.partner_global_id = :partner)
+        AND s.agreement_id IS NOT NULL AND s.ends_on IS NOT NULL AND s.started_on <= :as_of
         ORDER BY s.account_id, s.ends_on, s.agreement_id, s.product
         """,
-        {"as_of": as_of.isoformat(), "year_ago": year_ago},
+        {"as_of": as_of.isoformat(), "year_ago": year_ago, "ids": json.dumps(ids), "partner": partner},
     ):
         found.setdefault(row["account_id"], []).append(
             {

@@ -98,6 +98,7 @@ class Cohort:
     profile: str
     engage: str
     reports: tuple[str, ...]
+    links: tuple[str, ...] = ()  # pages of the campaign: addresses that begin with https://
 
 
 @dataclass(frozen=True)

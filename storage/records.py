@@ -398,6 +398,16 @@ class NextWorkload:
 
 
 @dataclass(frozen=True, slots=True)
+class CohortMember:
+    """An account that belongs to a cohort of the catalogue as of a scoring run."""
+
+    run_id: str
+    account_id: str
+    cohort: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCard:
     """What a validation found, whole, as JSON."""
 
@@ -444,6 +454,7 @@ Record = (
     | FeatureDrift
     | ClusterMovement
     | NextWorkload
+    | CohortMember
     | ModelCard
     | ReportRun
 )
@@ -474,6 +485,7 @@ TABLES: dict[type, tuple[str, tuple[str, ...]]] = {
     FeatureDrift: ("feature_drift", ("run_id", "product", "feature")),
     ClusterMovement: ("cluster_movements", ("run_id", "account_id", "product")),
     NextWorkload: ("next_workloads", ("run_id", "account_id", "product")),
+    CohortMember: ("cohort_members", ("run_id", "cohort", "account_id")),
     ModelCard: ("model_cards", ("card_id",)),
     ReportRun: ("report_runs", ("report_id",)),
 }

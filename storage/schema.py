@@ -168,3 +168,18 @@ def m007_site_policies(db: Database) -> None:
     CREATE TABLE site_policies (
         account_id TEXT PRIMARY KEY REFERENCES accounts, tdm_rules TEXT NOT NULL, ai_txt TEXT, read_at TEXT NOT NULL) STRICT;
     """)
+
+
+@migrations()
+def m008_hub(db: Database) -> None:
+    # The hub lists accounts by score, by cohort and by partner, and reports walk the accounts by name: none of it should sort the whole book.
+    db.executescript("""
+    CREATE TABLE cohort_members (
+        run_id TEXT NOT NULL REFERENCES scoring_runs, account_id TEXT NOT NULL REFERENCES accounts, cohort TEXT NOT NULL, value TEXT NOT NULL,
+        PRIMARY KEY (run_id, cohort, account_id)) STRICT;
+    CREATE INDEX cohort_members_account ON cohort_members(account_id);
+    CREATE INDEX accounts_name ON accounts(account_name, domain);
+    CREATE INDEX fit_scores_rank ON fit_scores(run_id, product, score DESC, account_id);
+    CREATE INDEX transactions_partner ON transactions(partner_global_id, account_id, transacted_on);
+    CREATE INDEX subscriptions_partner ON subscriptions(partner_global_id, account_id, started_on);
+    """)
