@@ -30,7 +30,8 @@ def print_table_evaluation(evaluation: TableEvaluation, is_json: bool) -> None:
         typer.echo(f"{evaluation.n_skipped} rows left out: another number of fields than the header, or no outcome")
     if evaluation.ignored:
         typer.echo(f"ignored, because constant or different in every row: {', '.join(evaluation.ignored)}")
-    rows = [(name, interval.value, interval.low, interval.high) for name, interval in evaluation.figures.items()]
+    figures = evaluation.as_object()
+    rows = [(name, figures[name], figures[f"{name}_low"], figures[f"{name}_high"]) for name in evaluation.figures]
     print_table(("figure", "value", "low", "high"), [*rows, ("calibration_error", evaluation.calibration_error, None, None)])
     for leak in evaluation.leaks:
         typer.echo(f"suspected leak: {leak.column} alone reaches an auc of {leak.auc:.3f}; the best other column {leak.next_best_auc:.3f}")

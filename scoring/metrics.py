@@ -116,6 +116,8 @@ class ReliabilityBin:
 
 def reliability(labels: Flags, chances: Floats) -> list[ReliabilityBin]:
     """Up to ten bins of equal numbers of rows, at least 50 rows each, from low to high probability."""
+    if not len(labels):
+        return []
     n_bins = max(1, min(N_BINS, len(labels) // MIN_BIN_ROWS))
     order = np.argsort(chances, kind="stable")
     return [ReliabilityBin(len(rows), float(chances[rows].mean()), float(labels[rows].mean())) for rows in np.array_split(order, n_bins)]

@@ -68,6 +68,14 @@ def test_the_same_table_gives_the_same_figures_however_its_columns_stand() -> No
     assert abs(first["auc"] - other["auc"]) < 1e-6
 
 
+@pytest.mark.parametrize("in_time", [True, False])
+def test_a_table_with_hardly_any_outcome_is_not_ready(in_time: bool) -> None:
+    table = _table(1, 120, in_time=in_time)
+    few = OutcomeTable(table.columns, np.arange(120) % 40 == 0, table.times, None, (), 0)
+    found = evaluate_table(few, 1).as_object()
+    assert (found["verdict"], found["auc"], found["n_tested"]) == ("not_ready", None, 0)
+
+
 def test_without_time_the_best_verdict_is_ok() -> None:
     evaluation = evaluate_table(_table(1, 3000, gain=1.2, in_time=False), 1)
     assert evaluation.verdict.verdict == "ok"
