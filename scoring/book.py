@@ -113,6 +113,7 @@ def load_book(
     last: str = LAST_KEY,
     replayed_from: date | None = None,
     needs_public: bool = True,
+    needs_events: bool = True,
 ) -> Book:
     """The book by the end of a date, of the accounts whose id lies in ``[first, last)``.
 
@@ -120,6 +121,7 @@ def load_book(
         replayed_from: a later date. What was first seen between the two counts from the day it was public: a replay of a time in which nobody looked
             yet. Never used for scores that are kept.
         needs_public: whether the events' days of publication are wanted; without them an event counts as public when we saw it.
+        needs_events: whether events are wanted at all; fit needs none.
     """
     span = {"as_of": as_of.isoformat(), "first": first, "last": last}
     rows = _columns(store, _ACCOUNTS_SQL, span, 9)
@@ -145,7 +147,7 @@ def load_book(
         ever,
         _load_purchases(store, as_of, span, places, bits),
         _load_deals(store, span, places, bits),
-        _load_events(store, as_of, replayed_from or as_of, span, places, needs_public),
+        _load_events(store, as_of, replayed_from or as_of, span if needs_events else span | {"last": first}, places, needs_public),
     )
 
 

@@ -51,7 +51,7 @@ def learn_models(
     last = training_span(store)
     book = load_book(store, catalogue, as_of, FIRST_KEY, last)
     dates = [as_of - timedelta(days=HORIZON_DAYS * k) for k in range(1, N_ORIGINS + 1)] if FIT in kinds else []
-    origins = [load_book(store, catalogue, day, FIRST_KEY, last) for day in dates]
+    origins = [load_book(store, catalogue, day, FIRST_KEY, last, needs_events=False) for day in dates]
     products: list[tuple[str, int, Product | None]] = [(p.product_id, 1 << i, p) for i, p in enumerate(catalogue.products)]
     learned: list[Learned] = []
     everything = (1 << len(catalogue.products)) - 1
