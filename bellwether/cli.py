@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import bellwether
-from bellwether import cli_evaluate, cli_models, cli_sources
+from bellwether import cli_evaluate, cli_hub, cli_models, cli_sources
 from bellwether.cli_options import AsOf, Db, Json, fail_usage, parse_as_of
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_evaluate.app, name="evaluate")
 app.add_typer(cli_models.models, name="models")
+app.add_typer(cli_hub.users, name="hub-user")
 app.add_typer(cli_sources.sources, name="sources")
 
 
@@ -154,6 +155,8 @@ def score(as_of: AsOf = "", db: Db = None, as_json: Json = False) -> None:
 
 app.command()(cli_models.learn)
 app.command()(cli_models.validate)
+app.command()(cli_hub.serve)
+app.command("hub-tick")(cli_hub.hub_tick)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import numpy as np
 
@@ -65,7 +66,7 @@ def signal_texts(signals: SignalScores, book: Book) -> tuple[Floats, list[str], 
             strict=True,
         )
     ]
-    for start, end in zip(spans.tolist(), [*spans[1:].tolist(), len(order)], strict=True):
+    for start, end in pairwise([*spans.tolist(), len(order)]):
         account = int(events.account[order[start]])
         texts[account], counts[account] = f"[{', '.join(items[start:end])}]", end - start
     has_events = np.zeros(n, dtype=bool)

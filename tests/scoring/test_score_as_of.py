@@ -206,3 +206,10 @@ def test_a_technology_that_no_account_of_a_slice_runs_is_unknown_there(store: St
     assert np.isfinite(model.log_odds(without)).all()
     with pytest.raises(ValueError, match="needs the column 'employees"):
         model.log_odds(Columns({name: column for name, column in without.numbers.items() if "employees" not in name}, without.categories))
+
+
+def test_a_book_without_any_event_is_scored(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with fill_store(tmp_path_factory.mktemp("quiet") / "book.db", n_accounts=30) as quiet:
+        quiet.execute("DELETE FROM signal_events")
+        run = score_book(quiet, CATALOGUE, AS_OF, seed=1)
+        assert quiet.value("SELECT count(*) FROM signal_scores WHERE run_id = ? AND n_events > 0", (run.run_id,)) == 0

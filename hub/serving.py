@@ -1,0 +1,28 @@
+"""The hub as a server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hub.setup import HubSettings, hub_settings
+
+
+def application() -> Any:
+    """The hub as a WSGI application, once it is set up."""
+    from django.core.wsgi import get_wsgi_application
+
+    return get_wsgi_application()
+
+
+def serve(address: str, port: int, n_threads: int = 8) -> None:
+    """Serves until stopped; TLS is the proxy's."""
+    import waitress
+
+    is_public = hub_settings().public_host is not None
+    proxy: dict[str, Any] = (
+        {"trusted_proxy": "127.0.0.1", "trusted_proxy_headers": "x-forwarded-for x-forwarded-proto"} if is_public else {}
+    )
+    waitress.serve(application(), host=address, port=port, threads=n_threads, ident=None, clear_untrusted_proxy_headers=True, **proxy)
+
+
+__all__ = ["HubSettings", "application", "serve"]

@@ -1,0 +1,67 @@
+"""A hub over a small real book with two partners, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from reports.account_facts import save_cohorts
+from scoring.run import score_book
+from storage.ids import content_key
+from storage.records import Partner, Transaction
+from tests.scoring.books import CATALOGUE, LAST_DAY, fill_store
+
+PASSWORD = "correct-horse-battery"
+PARTNERS = {"P1": "Tallow Street Systems", "P2": "Gruenanger IT"}
+
+
+def build_book(path: Path) -> None:
+    """A scored store of 60 accounts; each transacts with one partner, and its name says which."""
+    with fill_store(path, 60) as store:
+        store.save([Partner(*row) for row in PARTNERS.items()])
+        for i, row in enumerate(list(store.query("SELECT account_id FROM accounts ORDER BY account_id"))):
+            partner = "P1" if i % 2 else "P2"
+            store.execute("UPDATE accounts SET account_name = ? WHERE account_id = ?", (f"Marker{partner} Company {i}", row["account_id"]))
+            store.save([Transaction(content_key("hub", i), row["account_id"], partner, "Azure", None, 10.0, "2026-01-05", 0)])
+        save_cohorts(store, CATALOGUE, score_book(store, CATALOGUE, LAST_DAY, seed=1))
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.text = f"{date(2026, 11, 2)}T09:00:00Z"
+
+    def __call__(self) -> str:
+        return self.text
+
+
+CLOCK = Clock()
+
+
+@pytest.fixture(scope="session")
+def hub_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store behind the hub."""
+    from hub.setup import HubSettings, set_up_hub
+
+    folder = tmp_path_factory.mktemp("hub")
+    build_book(folder / "book.db")
+    set_up_hub(HubSettings(folder / "book.db", folder / "hub.db", folder / "files", CATALOGUE, None, 1_000_000, CLOCK))
+    from hub.people import add_person, grant
+
+    for name, role, partner in (("one", "report viewer", "P1"), ("two", "report viewer", "P2"), ("chief", "executive report viewer", "")):
+        add_person(name, PASSWORD)
+        grant(name, role, partner, "")
+    add_person("nobody", PASSWORD)
+    return folder / "book.db"
+
+
+@pytest.fixture
+def clock() -> Iterator[Clock]:
+    """The hub's clock, set back afterwards."""
+    before = CLOCK.text
+    yield CLOCK
+    CLOCK.text = before
