@@ -37,7 +37,7 @@ from storage.records import Failure, Page, Record
 from storage.store import Row, Store, open_writer
 from urls import host_of, registrable_domain
 
-FLUSH_EVERY = 50
+FLUSH_EVERY = 500
 FLUSH_INTERVAL_S = 0.5  # what a killed crawl has to fetch again
 MAX_WARC_BYTES = 1 << 30
 MAX_POLICIES = 10_000

@@ -9,6 +9,28 @@ from crawler.config import AGENT_NAME, CrawlConfig
 # What may be bad luck. A timeout is none: the next attempt would cost as much again.
 RETRIED = ("DownloadConnectionRefusedError", "DownloadFailedError", "ResponseDataLossError")
 
+# What Scrapy does by default and we do otherwise or not at all; each costs a little for every page.
+UNUSED_DOWNLOADER_MIDDLEWARES = (
+    "offsite.OffsiteMiddleware",
+    "httpauth.HttpAuthMiddleware",
+    "useragent.UserAgentMiddleware",
+    "stats.DownloaderStats",
+    "cookies.CookiesMiddleware",
+    "httpproxy.HttpProxyMiddleware",
+)
+UNUSED_SPIDER_MIDDLEWARES = ("urllength.UrlLengthMiddleware", "depth.DepthMiddleware", "referer.RefererMiddleware")
+UNUSED_EXTENSIONS = (
+    "corestats.CoreStats",
+    "telnet.TelnetConsole",
+    "memusage.MemoryUsage",
+    "memdebug.MemoryDebugger",
+    "closespider.CloseSpider",
+    "feedexport.FeedExporter",
+    "logstats.LogStats",
+    "spiderstate.SpiderState",
+    "throttle.AutoThrottle",
+)
+
 
 def crawl_settings(config: CrawlConfig) -> dict[str, Any]:
     """The settings of every spider here. ``BELLWETHER_CRAWL`` carries our own configuration to our own parts.
@@ -22,6 +44,7 @@ def crawl_settings(config: CrawlConfig) -> dict[str, Any]:
         "BELLWETHER_CRAWL": config,
         "SPIDER_MODULES": ["crawler.spiders"],
         "USER_AGENT": config.user_agent,
+        "ASYNCIO_EVENT_LOOP": "uvloop.Loop",
         "ROBOTSTXT_USER_AGENT": AGENT_NAME,
         "TWISTED_REACTOR": "twisted.internet.asyncioreactor.AsyncioSelectorReactor",
         "TWISTED_DNS_RESOLVER": "crawler.resolver.GuardedResolver",
@@ -47,7 +70,9 @@ def crawl_settings(config: CrawlConfig) -> dict[str, Any]:
         "RETRY_EXCEPTIONS": [f"scrapy.exceptions.{name}" for name in RETRIED],
         "RETRY_GIVE_UP_LOG_LEVEL": "DEBUG",  # the reason stands in failures; the terminal belongs to the progress bar
         "ROBOTSTXT_OBEY": False,  # crawler.robots obeys, to the letter; Scrapy's own fetches when robots.txt answers 5xx
+        "METAREFRESH_ENABLED": False,  # reads every page's text; home pages, which do move that way, switch it on
         "DOWNLOADER_MIDDLEWARES": {
+            **dict.fromkeys((f"scrapy.downloadermiddlewares.{name}" for name in UNUSED_DOWNLOADER_MIDDLEWARES), None),
             "crawler.url_limits.UrlLimitsMiddleware": 50,
             "crawler.robots.RobotsMiddleware": 100,
             "crawler.budget.BudgetMiddleware": 110,
@@ -55,11 +80,16 @@ def crawl_settings(config: CrawlConfig) -> dict[str, Any]:
             "crawler.wire.WireMiddleware": 950,  # innermost: sees the body as it came, before it is unpacked
         },
         "DEFAULT_REQUEST_HEADERS": {
+            "User-Agent": config.user_agent,
             "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
             "Accept-Language": "en",
             "Accept-Encoding": "gzip, deflate",  # what any WARC reader can undo
         },
-        "EXTENSIONS": {"crawler.session.CrawlSession": 0},
+        "SPIDER_MIDDLEWARES": dict.fromkeys((f"scrapy.spidermiddlewares.{name}" for name in UNUSED_SPIDER_MIDDLEWARES), None),
+        "EXTENSIONS": {
+            **dict.fromkeys((f"scrapy.extensions.{name}" for name in UNUSED_EXTENSIONS), None),
+            "crawler.session.CrawlSession": 0,
+        },
         "CONCURRENT_ITEMS": 1,
         "LOG_LEVEL": "ERROR",
         "LOGSTATS_INTERVAL": 0,

@@ -52,6 +52,7 @@ class DomainsSpider(SessionSpider):
     """One request per due account, with DNS beside it; https first, http when nothing answers there."""
 
     name = "domains"
+    custom_settings = {"METAREFRESH_ENABLED": True}  # noqa: RUF012 (Scrapy's name and kind)
 
     async def start(self) -> AsyncIterator[Request]:
         """Asks DNS first: a name that does not exist needs no connection."""
