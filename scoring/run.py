@@ -62,12 +62,12 @@ def score_book(
     )
     n_accounts = int(store.value("SELECT count(*) FROM accounts WHERE observed_on <= ?", (as_of.isoformat(),)))
     run = ScoringRun(run_id, as_of.isoformat(), catalogue.matrix.name, model_version, n_accounts, catalogue.content_hash, CODE_VERSION)
-    sample = load_book(store, catalogue, as_of, last=training_span(store), needs_public=False)
+    spans = list(iter_spans(n_accounts, SLICE_ACCOUNTS))
+    sample = load_book(store, catalogue, as_of, last=training_span(store), needs_public=False, needs_events=len(spans) == 1)
     n_products = len(catalogue.products)
     steps = Steps.of(sample, n_products)
     potentials = [PotentialRevenue([Spenders.of(sample, 1 << i, catalogue.segments)]) for i in range(n_products)]
     drifts = {name: Drift(m.baseline) for name, m in models.items()}
-    spans = list(iter_spans(n_accounts, SLICE_ACCOUNTS))
     with store.transaction(), one_thread():
         store.save([run])
         for done, (first, last) in enumerate(spans):
