@@ -14,7 +14,7 @@ from storage.store import open_reader
 from tests.hub.conftest import PASSWORD, Clock
 
 ROOT = Path(__file__).parents[2]
-N_RANDOM_REQUESTS = 300
+N_RANDOM_REQUESTS = 5_000
 PAGES = ("/", "/overview", "/accounts", "/plays", "/reports", "/reports/new", "/reports/new?report=security")
 Client = Any
 
