@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import bellwether
-from bellwether import cli_evaluate, cli_hub, cli_models, cli_sources
+from bellwether import cli_backup, cli_evaluate, cli_hub, cli_models, cli_sources
 from bellwether.cli_options import AsOf, Db, Json, fail_usage, parse_as_of
 
 app = typer.Typer(
@@ -156,6 +156,8 @@ def score(as_of: AsOf = "", db: Db = None, as_json: Json = False) -> None:
 app.command()(cli_models.learn)
 app.command()(cli_models.validate)
 app.command()(cli_hub.serve)
+app.command()(cli_backup.backup)
+app.command()(cli_backup.restore)
 app.command("hub-tick")(cli_hub.hub_tick)
 
 

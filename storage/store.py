@@ -117,6 +117,21 @@ def create_store(path: Path) -> None:
     open_writer(path, job="init", create=True).close()
 
 
+def copy_database(source: Path, target: Path) -> None:
+    """Writes a consistent, compact copy of a SQLite file, also while others use it.
+
+    Raises:
+        StoreError: the source is damaged.
+    """
+    connection = sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        connection.execute("VACUUM INTO ?", (str(target),))
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"cannot copy {source}: {error}; run `bellwether doctor`") from error
+    finally:
+        connection.close()
+
+
 def open_writer(path: Path, job: str, create: bool = False) -> Store:
     """The one writing connection, with all migrations applied.
 

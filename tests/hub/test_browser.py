@@ -90,7 +90,9 @@ class Visit:
         assert self.page.evaluate(OWN_CHECKS) == [], self.page.url
         if axe := os.environ.get("BELLWETHER_AXE"):
             self.page.evaluate(Path(axe).read_text(encoding="utf-8"))
-            found = self.page.evaluate("async () => (await axe.run()).violations.map((v) => [v.impact, v.id, v.nodes[0].html.slice(0, 120)])")
+            found = self.page.evaluate(
+                "async () => (await axe.run()).violations.map((v) => [v.impact, v.id, v.nodes[0].html.slice(0, 120)])"
+            )
             assert [fault for fault in found if fault[0] in ("serious", "critical")] == [], self.page.url
 
     def sign_in(self, url: str) -> None:
@@ -105,7 +107,9 @@ class Visit:
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
-def test_from_sign_in_to_a_scheduled_report_and_a_reasons_archived_page(browser: Any, hub_url: str, tmp_path: Path, scheme: str, width: int) -> None:
+def test_from_sign_in_to_a_scheduled_report_and_a_reasons_archived_page(
+    browser: Any, hub_url: str, tmp_path: Path, scheme: str, width: int
+) -> None:
     context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
     visit = Visit(context)
     page = visit.page
