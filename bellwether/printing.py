@@ -63,6 +63,8 @@ def print_import(summary: ImportSummary, file: Path, is_json: bool) -> None:
         typer.echo(as_json(summary))
         return
     typer.echo(f"{file}: {summary.n_kept} {summary.kind} kept ({summary.n_records_new} new), {summary.n_rejected} rows rejected")
+    if summary.n_matched_by:
+        typer.echo("matched by " + ", ".join(f"{how.replace('_', ' ')}: {n}" for how, n in summary.n_matched_by.items()))
     if summary.rejects_path:
         typer.echo(f"rejects with line, column and reason: {summary.rejects_path}")
     if summary.unknown_columns and summary.kind == "accounts":

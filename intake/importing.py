@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from intake.csv_rows import CsvFile, CsvRow, Reject, read_csv
 from intake.kinds import KINDS, Kind
+from intake.matching import AccountMatcher, NoMatchError
 from storage.errors import InputError
 from storage.ids import content_key
 from storage.records import Account, Firmographics, Opportunity, Partner, Record, Subscription, Transaction
@@ -48,6 +49,7 @@ class ImportSummary:
     encoding: str
     delimiter: str
     unknown_columns: tuple[str, ...]
+    n_matched_by: Mapping[str, int] = field(default_factory=dict)  # of opportunities: by domain, account_name, customer_id, tenant_id
 
 
 def import_file(
@@ -91,6 +93,7 @@ def import_file(
         file.encoding,
         file.delimiter,
         tuple(column for column in file.columns if column not in kind.columns),
+        dict(build.matcher.n_matched) if isinstance(build, _AccountFactBuilder) and build.matcher else {},
     )
 
 
@@ -133,7 +136,8 @@ def _build_row(row: CsvRow, kind: Kind, file: CsvFile, build: _Builder) -> list[
         except ValueError as error:
             return Reject(row.line, column, f"{error}: {value[:80]!r}", raw)
     if kind.one_of and not any(checked[column] for column in kind.one_of):
-        return Reject(row.line, kind.one_of[0], f"is empty, and so is {kind.one_of[1]}: no account is named", raw)
+        others_empty = " and ".join(kind.one_of[1:])
+        return Reject(row.line, kind.one_of[0], f"is empty, and so is {others_empty}: no account is named", raw)
     others = {column: value for column, value in row.fields.items() if column not in kind.columns and value}
     try:
         return build(checked, others, row.line)
@@ -212,6 +216,11 @@ class _AccountFactBuilder:
 
     def __init__(self, store: Store, kind_name: str) -> None:
         self._kind = kind_name
+        self.matcher: AccountMatcher | None = None
+        if kind_name == "opportunities":  # they come from a CRM, which may not know our domains
+            self.matcher = AccountMatcher(
+                store.query("SELECT account_id, domain, account_name, customer_id, tenant_id FROM accounts ORDER BY domain")
+            )
         self._by_domain: dict[str, str] = {
             row["domain"]: row["account_id"] for row in store.query("SELECT domain, account_id FROM accounts")
         }
@@ -232,6 +241,11 @@ class _AccountFactBuilder:
         return [build(account_id, row)]
 
     def _account_id(self, row: Values) -> str:
+        if self.matcher is not None:
+            try:
+                return self.matcher.match(row)
+            except NoMatchError as error:
+                raise _RowError(error.column, error.reason) from error
         if row["domain"]:
             found: str | None = self._by_domain.get(row["domain"])
             if found is None:

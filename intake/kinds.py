@@ -85,6 +85,8 @@ KINDS: dict[str, Kind] = {
         "opportunities",
         _ACCOUNT_KEY
         | {
+            "account_name": values.name,
+            "tenant_id": values.tenant,
             "product": values.name,
             "created_on": values.iso_date,
             "closed_on": values.iso_date,
@@ -92,6 +94,6 @@ KINDS: dict[str, Kind] = {
             "amount_usd": values.decimal,
         },
         required=("product", "created_on", "outcome"),
-        one_of=("domain", "customer_id"),
+        one_of=("domain", "account_name", "customer_id", "tenant_id"),
     ),
 }
