@@ -58,7 +58,8 @@ def crawl_settings(config: CrawlConfig) -> dict[str, Any]:
         # Manners: one request at a time per site, with a pause.
         "CONCURRENT_REQUESTS": config.n_concurrent,
         "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
-        # Never 0: without a pause Scrapy 2.19 lets go of a site's whole queue before it counts the first request as under way.
+        "DOWNLOADER": "crawler.downloader.OneAtATimeDownloader",
+        # Never 0: without a pause Scrapy lets go of a site's whole queue in one turn of the event loop.
         "DOWNLOAD_DELAY": max(config.delay_s, 0.001),
         "DOWNLOAD_DELAY_JITTER": 0,  # a promise of a pause is a promise of at least that pause
         "DOWNLOAD_TIMEOUT": config.timeout_s,
