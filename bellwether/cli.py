@@ -52,7 +52,9 @@ def init(folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Folder to
 
 @app.command("import")
 def import_(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="accounts, partners, subscriptions, transactions or opportunities.")],
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="accounts, partners, subscriptions, transactions, opportunities, or cloudascent.")
+    ],
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="The CSV file.")],
     observed_on: Annotated[str, typer.Option(help="Day from which the facts count as known, YYYY-MM-DD; today by default.")] = "",
     db: Db = None,
@@ -63,11 +65,14 @@ def import_(
     Example: bellwether import accounts accounts.csv
     """
     from bellwether import jobs
-    from bellwether.printing import print_import
+    from bellwether.printing import print_cloudascent, print_import
     from intake import KINDS
 
+    if kind == "cloudascent":
+        print_cloudascent(jobs.run_import_cloudascent(db, file, parse_as_of(observed_on, "--observed-on")), file, as_json)
+        return
     if kind not in KINDS:
-        fail_usage(f"{kind!r} is none of {', '.join(KINDS)}")
+        fail_usage(f"{kind!r} is none of {', '.join(KINDS)}, cloudascent")
     print_import(jobs.run_import(db, kind, file, parse_as_of(observed_on, "--observed-on")), file, as_json)
 
 

@@ -21,6 +21,7 @@ from storage.store import Row, open_reader, open_writer
 
 if TYPE_CHECKING:
     from intake import ImportSummary
+    from intake.cloudascent import CloudAscentSummary
     from reports.explanation import Explanation
     from reports.writing import WrittenReport
     from signals.evaluation import EventEvaluation
@@ -36,6 +37,14 @@ def run_import(db: Path | None, kind: str, file: Path, observed_on: date) -> Imp
     config = load_config(db)
     with open_writer(config.db, f"import {kind}") as store, progress_bar(f"import {kind}") as bar:
         return import_file(store, kind, file, observed_on.isoformat(), bar)
+
+
+def run_import_cloudascent(db: Path | None, file: Path, observed_on: date) -> CloudAscentSummary:
+    """``bellwether import cloudascent``."""
+    from intake.cloudascent import import_cloudascent
+
+    with open_writer(load_config(db).db, "import cloudascent") as store, progress_bar("import cloudascent") as bar:
+        return import_cloudascent(store, file, observed_on.isoformat(), bar)
 
 
 def run_crawl_job(db: Path | None, kinds: Sequence[str], shard: str, fingerprints: Path | None = None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from bellwether.jobs import as_json
 if TYPE_CHECKING:
     from bellwether.doctor import Check
     from intake import ImportSummary
+    from intake.cloudascent import CloudAscentSummary
     from intake.name_evaluation import NameEvaluation
     from reports.explanation import Explanation
     from reports.movement import Moved
@@ -69,6 +70,23 @@ def print_import(summary: ImportSummary, file: Path, is_json: bool) -> None:
         typer.echo(f"rejects with line, column and reason: {summary.rejects_path}")
     if summary.unknown_columns and summary.kind == "accounts":
         typer.echo(f"kept as account attributes: {', '.join(summary.unknown_columns)}")
+
+
+def print_cloudascent(summary: CloudAscentSummary, file: Path, is_json: bool) -> None:
+    """What was imported, and where the clusters differ."""
+    if is_json:
+        typer.echo(as_json(summary))
+        return
+    print_import(summary.imported, file, False)
+    if summary.as_of is None:
+        typer.echo("nothing is scored yet: run `bellwether score`, then import again to compare the clusters")
+        return
+    typer.echo(
+        f"clusters as of {summary.as_of}: {summary.n_equal} of {summary.n_compared} are equal; {summary.n_unmatched} rows fit no account"
+    )
+    if summary.differences:
+        rows = [(row.area, row.theirs, row.ours, row.n_accounts) for row in summary.differences]
+        print_table(("product", "theirs", "ours", "accounts"), rows)
 
 
 def print_clusters(run: ScoringRun, counts: list[Row], is_json: bool) -> None:

@@ -6,7 +6,7 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,18 +53,26 @@ class ImportSummary:
 
 
 def import_file(
-    store: Store, kind_name: str, path: Path, observed_on: str, on_progress: Callable[[int, int], None] = lambda done, total: None
+    store: Store,
+    kind_name: str,
+    path: Path,
+    observed_on: str,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    rename: Mapping[str, str] | None = None,
 ) -> ImportSummary:
     """Stores the good rows of a CSV file and writes the bad ones to ``<file>.rejects.csv``.
 
     Args:
         observed_on: the day from which the file's facts count as known.
+        rename: from a file's column names to ours, for files of other makers.
 
     Raises:
         InputError: the file cannot be read, or lacks a required column.
     """
     kind = KINDS[kind_name]
-    file = read_csv(path, frozenset(kind.columns))
+    names = rename or {}
+    file = read_csv(path, frozenset(kind.columns) | frozenset(names))
+    file = replace(file, columns=tuple(names.get(column, column) for column in file.columns))
     _require_columns(file, kind, path)
     before = _count_records(store, kind_name)
     rejects: list[Reject] = []
