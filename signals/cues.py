@@ -53,6 +53,23 @@ def is_supposed(sentence: str) -> bool:
     return bool(_SUPPOSED.search(sentence))
 
 
+def is_routine(event_type: str, sentence: str) -> bool:
+    """Whether the sentence tells of the everyday look-alike of an event: a pause that is planned, a release that only patches.
+
+    >>> is_routine("security_incident", "The portal will be unavailable from 12 to 16 August."), is_routine("product_launch", "We released 4.31.2.")
+    (True, True)
+    """
+    if event_type == "security_incident":
+        return status_of(sentence) == "planned" or bool(_PLANNED_PAUSE.search(sentence))
+    if event_type == "product_launch":
+        return bool(_PATCH_VERSION.search(sentence)) and not re.search(r"\b\d+\.0\b|\b\d+\.\d+\.0\b", sentence)
+    return False
+
+
+_PLANNED_PAUSE = re.compile(r"\b(?:scheduled|planned|maintenance (?:window|work)|for maintenance)\b", re.IGNORECASE)
+_PATCH_VERSION = re.compile(r"\b\d+\.\d+\.[1-9]\d*\b")
+
+
 def n_advice(text: str) -> int:
     """How many times the text turns to its reader with advice."""
     return len(_ADVICE.findall(text))

@@ -9,11 +9,11 @@ from datetime import date
 import numpy as np
 
 from signals.classifier import EventClassifier, Prediction, classifier_text
-from signals.cues import is_supposed, status_of
+from signals.cues import is_routine, is_supposed, status_of
 from signals.dates import event_date, names_only_past
 from signals.job_functions import job_event_type
 from signals.sentences import Sentence, split_sentences
-from signals.subject import begins_with_other, is_about_other
+from signals.subject import begins_with_other, goes_on, is_about_other
 from signals.taxonomy import keyword_pattern, load_taxonomy
 
 OPENING_CHARS = 2_800
@@ -78,7 +78,7 @@ def events_of_text(classifier: EventClassifier, item: TextInput, prediction: Pre
     for i in np.flatnonzero(prediction.probabilities >= classifier.thresholds):
         event_type = classifier.types[i]
         quote = _best_sentence(prediction, int(i), sentences, event_type)
-        if quote is None or not _is_news(quote.text, item, event_type):
+        if quote is None or not _is_news(quote, item, event_type, sentences):
             continue
         found.append(_event(item, event_type, float(prediction.probabilities[i]), quote, full, shift))
     return sorted(found, key=lambda event: (-event.confidence, event.event_type))
@@ -94,13 +94,26 @@ def _best_sentence(prediction: Prediction, type_index: int, sentences: list[Sent
     return sentences[int(np.argmax(share * (1 + KEYWORD_BONUS * hinted)))]
 
 
-def _is_news(quote: str, item: TextInput, event_type: str) -> bool:
-    """Whether the sentence tells something of now, as a fact, about the account."""
+def _is_news(quote: Sentence, item: TextInput, event_type: str, sentences: list[Sentence]) -> bool:
+    """Whether the sentence tells something of now, as a fact, about the account, and more than the everyday."""
     published = date.fromisoformat(item.published_on or item.observed_on)
-    is_other = is_about_other(quote, item.account_name, item.domain) or (
-        event_type in HAPPENS_TO_COMPANIES and begins_with_other(quote, item.account_name, item.domain)
+    if names_only_past(quote.text, published) or is_supposed(quote.text) or is_routine(event_type, quote.text):
+        return False
+    if event_type in HAPPENS_TO_COMPANIES and _is_others(quote, item, sentences):
+        return False
+    return not is_about_other(quote.text, item.account_name, item.domain)
+
+
+def _is_others(quote: Sentence, item: TextInput, sentences: list[Sentence]) -> bool:
+    """Whether the sentence begins with another company, or goes on about the one that the sentence before began with."""
+    if begins_with_other(quote.text, item.account_name, item.domain):
+        return True
+    before = sentences[sentences.index(quote) - 1] if sentences.index(quote) else None
+    return (
+        before is not None
+        and goes_on(quote.text, item.account_name, item.domain)
+        and begins_with_other(before.text, item.account_name, item.domain)
     )
-    return not (names_only_past(quote, published) or is_supposed(quote) or is_other)
 
 
 def _event(item: TextInput, event_type: str, confidence: float, quote: Sentence, full: str, shift: int) -> DetectedEvent:

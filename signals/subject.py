@@ -75,6 +75,22 @@ def begins_with_other(sentence: str, account_name: str, domain: str) -> bool:
     return len(capitals) >= 2 and not _CALENDAR.match(named.group(1) if named else "")
 
 
+def goes_on(sentence: str, account_name: str, domain: str) -> bool:
+    """Whether the sentence's subject is that of the sentence before it.
+
+    >>> goes_on("The clinic will build a second theatre.", "Saheliyan Seva", "saheliyan.test")
+    True
+    >>> goes_on("It gives us room for thirty people.", "Saheliyan Seva", "saheliyan.test")
+    False
+    """
+    begins = re.match(r"(?:it|they|the [a-z]+|its|their)\b", sentence.strip(), re.IGNORECASE)
+    return (
+        begins is not None
+        and not mentions_account(sentence, account_name, domain)
+        and not re.search(r"\b(we|us|our)\b", sentence, re.IGNORECASE)
+    )
+
+
 def mentions_account(sentence: str, account_name: str, domain: str) -> bool:
     """Whether the sentence names the account, by the telling part of its name or the first label of its domain."""
     folded = re.sub(r"[^\w]+", " ", sentence.lower())
