@@ -22,7 +22,7 @@ from storage.errors import StoreError
 from storage.store import Row, Store
 
 PAGE = 50
-MOST_COUNTED = 10_000  # beyond it, "more than"
+MOST_COUNTED = 1_000  # beyond it, "more than"
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,8 +235,10 @@ class PartnerScope:
             part = "1"
             if right.partner_global_id is not None:
                 values[f"partner{i}"] = right.partner_global_id
-                part = f"""a.account_id IN (SELECT account_id FROM transactions WHERE partner_global_id = :partner{i} AND transacted_on <= :as_of
-                    UNION SELECT account_id FROM subscriptions WHERE partner_global_id = :partner{i} AND started_on <= :as_of)"""  # noqa: S608
+                # Probed per account, not listed whole: a large partner's accounts are many, and a page shows fifty.
+                part = f"""(EXISTS (SELECT 1 FROM transactions t WHERE t.partner_global_id = :partner{i} AND t.account_id = a.account_id
+                    AND t.transacted_on <= :as_of) OR EXISTS (SELECT 1 FROM subscriptions s WHERE s.partner_global_id = :partner{i}
+                    AND s.account_id = a.account_id AND s.started_on <= :as_of))"""  # noqa: S608 - our own text
             if right.country is not None:
                 values[f"country{i}"] = right.country
                 part += f" AND p.country = :country{i}"
@@ -247,7 +249,22 @@ class PartnerScope:
     def _conditions(self, run: Row, filters: AccountFilters) -> tuple[str, dict[str, Any]]:
         visible, values = self._visible(run["as_of"])
         values |= {"run": run["run_id"], "product": filters.product}
+        if filters.cluster and run["catalogue_hash"] == self.catalogue.content_hash and (bounds := self._fit_bounds(filters.cluster)):
+            values["fit_from"], values["fit_below"] = bounds
+            visible += " AND f.score >= :fit_from AND f.score < :fit_below"
         return " AND ".join(["f.run_id = :run", "f.product = :product", visible, *self._chosen(filters, values)]), values
+
+    def _fit_bounds(self, cluster: str) -> tuple[float, float] | None:
+        """Fit scores outside which no account has the cluster: they lead straight to its place in the index by rank."""
+        bands, cells = self.catalogue.bands, self.catalogue.matrix.cells
+        limits = {
+            "High": (bands.high, 101.0),
+            "Medium": (bands.medium, bands.high),
+            "Low": (bands.low, bands.medium),
+            "Very low": (0.0, bands.low),
+        }
+        holding = [limits[band] for band, row in cells.items() if any(cell == cluster for _, cell in row.values())]
+        return (min(low for low, _ in holding), max(high for _, high in holding)) if holding else None
 
     def _chosen(self, filters: AccountFilters, values: dict[str, Any]) -> Iterator[str]:
         segments = self.catalogue.segments
