@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,8 @@ def run_crawl(config: CrawlConfig, kinds: Sequence[str], on_progress: Callable[[
         StoreError: the store is missing, locked or not ours.
     """
     process = AsyncCrawlerProcess(Settings(crawl_settings(config)))
+    # Scrapy writes a line of debugging for every page; not even making it saves a little each time.
+    logging.getLogger("scrapy").setLevel(logging.ERROR)
     counts: dict[str, dict[str, int]] = {}
     problems: list[BaseException] = []
 

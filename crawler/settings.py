@@ -21,6 +21,7 @@ UNUSED_DOWNLOADER_MIDDLEWARES = (
 UNUSED_SPIDER_MIDDLEWARES = ("urllength.UrlLengthMiddleware", "depth.DepthMiddleware", "referer.RefererMiddleware")
 UNUSED_EXTENSIONS = (
     "corestats.CoreStats",
+    "logcount.LogCount",
     "telnet.TelnetConsole",
     "memusage.MemoryUsage",
     "memdebug.MemoryDebugger",
