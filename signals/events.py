@@ -22,6 +22,7 @@ HAPPENS_TO_COMPANIES = frozenset(
     "funding_round acquired_or_merged divestiture new_location facility_expansion market_expansion headcount_growth headcount_reduction "
     "security_incident revenue_growth financial_distress legal_action acquisition_made".split()
 )
+GOES_ON_SENTENCES = 2  # how far back the subject of a sentence is looked for
 KEYWORD_BONUS = 0.5  # of two sentences with like attention, the one with a hint word is the better quote
 
 
@@ -105,14 +106,12 @@ def _is_news(quote: Sentence, item: TextInput, event_type: str, sentences: list[
 
 
 def _is_others(quote: Sentence, item: TextInput, sentences: list[Sentence]) -> bool:
-    """Whether the sentence begins with another company, or goes on about the one that the sentence before began with."""
+    """Whether the sentence begins with another company, or goes on about the one that a sentence shortly before began with."""
     if begins_with_other(quote.text, item.account_name, item.domain):
         return True
-    before = sentences[sentences.index(quote) - 1] if sentences.index(quote) else None
-    return (
-        before is not None
-        and goes_on(quote.text, item.account_name, item.domain)
-        and begins_with_other(before.text, item.account_name, item.domain)
+    place = sentences.index(quote)
+    return goes_on(quote.text, item.account_name, item.domain) and any(
+        begins_with_other(before.text, item.account_name, item.domain) for before in sentences[max(0, place - GOES_ON_SENTENCES) : place]
     )
 
 
