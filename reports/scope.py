@@ -22,7 +22,7 @@ from storage.errors import StoreError
 from storage.store import Row, Store
 
 PAGE = 50
-MOST_COUNTED = 1_000  # beyond it, "more than"
+MOST_COUNTED = 300  # beyond it, "more than"
 
 
 @dataclass(frozen=True, slots=True)
