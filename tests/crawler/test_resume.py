@@ -55,7 +55,7 @@ def test_a_crawl_killed_again_and_again_ends_like_one_that_was_left_in_peace(tmp
     calm, killed = _prepared(tmp_path / "calm", calm_web), _prepared(tmp_path / "killed", web)
     calm.run("crawl")
     n_kills = 0
-    while n_kills < 12:
+    while n_kills < 8:
         process = killed.start("crawl")
         try:
             process.communicate(timeout=dice.uniform(0.8, 2.5))
