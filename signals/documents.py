@@ -19,7 +19,7 @@ from storage.archive import ArchivedResponse, read_response
 MAX_TEXT_CHARS = 200_000
 MAX_NODES = 60_000  # pages above this are tables of data or attacks; trafilatura's time grows faster than their size
 MAX_ATTRIBUTES = 200
-MAX_DEPTH = 400  # of nested tags; the readers' time grows with its square
+MAX_DEPTH = 200  # of nested tags; the readers' time grows with its square, and the parser itself stops at 256
 SHORT_OF_OTHER = 0.8  # trafilatura's text is too short below this share of resiliparse's words
 SHORT_OF_WHOLE = 0.25  # a main text is too short below this share of the page's words
 MAYBE_SHORT_WORDS = 500  # longer texts are not held against the whole page, which takes as long again to read
