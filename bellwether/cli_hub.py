@@ -125,12 +125,13 @@ def set_up(db: Path | None, public_host: str | None) -> None:
     """Sets the hub up beside the store."""
     from bellwether.catalogue_file import load_catalogue
     from bellwether.config import load_config
+    from bellwether.jobs import hub_files
     from hub.setup import HubSettings, set_up_hub
 
     config = load_config(db)
     os.umask(0o077)
     folder = config.db.parent
-    set_up_hub(HubSettings(config.db, folder / "hub.db", folder / "hub-files", load_catalogue(config.catalogue), public_host))
+    set_up_hub(HubSettings(config.db, folder / "hub.db", hub_files(config.db), load_catalogue(config.catalogue), public_host))
 
 
 def _is_loopback(address: str) -> bool:

@@ -180,7 +180,21 @@ def run_forget(db: Path | None, domain: str) -> dict[str, Any]:
                 raise InputError(f"cannot read {path} to take {known} out of it: {detail}; move the file away, then run forget again")
             return listing
 
-        return dataclasses.asdict(forget_domain(store, config.archive, known, now_text()[:10], list_records))
+        forgotten = dataclasses.asdict(forget_domain(store, config.archive, known, now_text()[:10], list_records))
+    return {**forgotten, "n_hub_files": _remove_hub_files(config)}
+
+
+def _remove_hub_files(config: Config) -> int:
+    """How many report files of the hub were removed. All go, since a row of the forgotten company may stand in any; they can be made again."""
+    files = [path for path in hub_files(config.db).glob("*") if path.is_file()]
+    for path in files:
+        path.unlink(missing_ok=True)
+    return len(files)
+
+
+def hub_files(db: Path) -> Path:
+    """The folder beside the store that holds the hub's report files."""
+    return db.parent / "hub-files"
 
 
 def run_status(db: Path | None) -> dict[str, Any]:
