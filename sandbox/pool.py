@@ -32,6 +32,9 @@ class TaskFailure:
 class Sandbox:
     """A pool of worker processes; ``run`` may be called from several threads at once.
 
+    A worker is prepared for the module of its first task (its ``prepare_worker``, if it has one); tasks of a module that needs preparing want
+    a Sandbox of their own.
+
     Args:
         jobs: how many workers run side by side.
         memory_mb: address space of a worker beyond what its interpreter maps at start.

@@ -67,7 +67,8 @@ def evaluate_extraction(
 ) -> ExtractionEvaluation:
     """Figures for every archived page that the gold file has a text for; a page without a document scores against an empty text."""
     expected = {row["url"]: row for row in _iter_gold(gold)}
-    tasks = [(offset, url) for offset, url in _iter_urls(pages, sandbox) if url in expected]
+    with Sandbox(1, sandbox.memory_mb, sandbox.timeout_s) as lister:
+        tasks = [(offset, url) for offset, url in _iter_urls(pages, lister) if url in expected]
     if not tasks:
         raise InputError(f"{pages} holds no page that {gold} has a text for")
     scored: list[tuple[str, float, float]] = []
