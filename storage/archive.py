@@ -19,7 +19,7 @@ from warcio.warcwriter import WARCWriter
 from storage.errors import ArchiveError
 from storage.ids import content_hash
 
-GZIP_LEVEL = 3  # a fifth of the time of level 9 for pages that become a tenth larger
+GZIP_LEVEL = 3  # quicker than the default of 9, for pages that become a little larger
 GZIP_WINDOW = 31  # zlib's word for the gzip format
 MAX_BODY_BYTES = 8 * 1024 * 1024
 
