@@ -13,7 +13,7 @@ from signals.cues import is_routine, is_supposed, status_of
 from signals.dates import event_date, names_only_past
 from signals.job_functions import job_event_type
 from signals.sentences import Sentence, split_sentences
-from signals.subject import begins_with_other, goes_on, is_about_other
+from signals.subject import begins_with_other, goes_on, is_about_other, names_somebody
 from signals.taxonomy import keyword_pattern, load_taxonomy
 
 OPENING_CHARS = 2_800
@@ -90,15 +90,21 @@ def _best_sentence(prediction: Prediction, type_index: int, sentences: list[Sent
     if not sentences:
         return None
     share = np.array([prediction.evidence(sentence.start, sentence.end)[type_index] for sentence in sentences])
-    pattern = keyword_pattern(event_type)
-    hinted = np.array([bool(pattern and pattern.search(sentence.text)) for sentence in sentences])
+    hinted = np.array([_has_hint(event_type, sentence.text) for sentence in sentences])
     return sentences[int(np.argmax(share * (1 + KEYWORD_BONUS * hinted)))]
+
+
+def _has_hint(event_type: str, sentence: str) -> bool:
+    pattern = keyword_pattern(event_type)
+    return bool(pattern and pattern.search(sentence))
 
 
 def _is_news(quote: Sentence, item: TextInput, event_type: str, sentences: list[Sentence]) -> bool:
     """Whether the sentence tells something of now, as a fact, about the account, and more than the everyday."""
     published = date.fromisoformat(item.published_on or item.observed_on)
     if names_only_past(quote.text, published) or is_supposed(quote.text) or is_routine(event_type, quote.text):
+        return False
+    if event_type == "customer_win" and not (names_somebody(quote.text) or _has_hint(event_type, quote.text)):
         return False
     if event_type in HAPPENS_TO_COMPANIES and _is_others(quote, item, sentences):
         return False

@@ -91,6 +91,15 @@ def goes_on(sentence: str, account_name: str, domain: str) -> bool:
     )
 
 
+def names_somebody(sentence: str) -> bool:
+    """Whether a name stands in the sentence, after its first word.
+
+    >>> names_somebody("Our kilns will fire bricks for Kestrel Homes."), names_somebody("We found the wages book: one pound a week for a moulder.")
+    (True, False)
+    """
+    return re.search(r"(?<=[\w,;:\"“)’] )[\"“(]?[A-ZÀ-ÖØ-Þ][\w’'-]+", sentence) is not None
+
+
 def mentions_account(sentence: str, account_name: str, domain: str) -> bool:
     """Whether the sentence names the account, by the telling part of its name or the first label of its domain."""
     folded = re.sub(r"[^\w]+", " ", sentence.lower())
