@@ -140,12 +140,8 @@ class CrawlSession:
         body_hash = content_hash(response.body)
         page_id = content_key("page", response.url, body_hash)
         self.counts["pages"] += 1
-        if page_id in self._new_pages:
+        if self._is_archived(page_id):
             return page_id
-        if self.store.value("SELECT 1 FROM pages WHERE page_id = ?", (page_id,)):
-            self.keep_unchanged(page_id)
-            return page_id
-        self._new_pages.add(page_id)
         self.counts["new_pages"] += 1
         offset = self._archive.write(response.url, wire.http_status, wire.headers, wire.body, now)
         self.keep(
@@ -169,6 +165,16 @@ class CrawlSession:
         )
         return page_id
 
+    def _is_archived(self, page_id: str) -> bool:
+        """Whether the page came home before, in this run or an earlier one; from now on it has."""
+        if page_id in self._new_pages:
+            return True
+        if self.store.value("SELECT 1 FROM pages WHERE page_id = ?", (page_id,)):
+            self.keep_unchanged(page_id)
+            return True
+        self._new_pages.add(page_id)
+        return False
+
     def _tdm_rules(self, account_id: str) -> list[tuple[str, bool]]:
         if account_id not in self._policies:
             text = self.store.value("SELECT tdm_rules FROM site_policies WHERE account_id = ?", (account_id,))
@@ -187,12 +193,8 @@ class CrawlSession:
         """Archives a text of our own about what was seen, unless the same is archived already; its page_id."""
         now, text_hash = self.config.now(), content_hash(text.encode())
         page_id = content_key("page", url, text_hash)
-        if page_id in self._new_pages:
+        if self._is_archived(page_id):
             return page_id
-        if self.store.value("SELECT 1 FROM pages WHERE page_id = ?", (page_id,)):
-            self.keep_unchanged(page_id)
-            return page_id
-        self._new_pages.add(page_id)
         offset, file = self._archive.write_note(url, text, content_type, now), self._archive.path.name
         self._waiting.append(
             Page(page_id, account_id, domain, url, kind, 200, content_type, text_hash, file, offset, now, now, published_hint, None, None)

@@ -83,6 +83,7 @@ def name_words(name: str) -> tuple[str, ...]:
     return tuple(telling or words)
 
 
+@lru_cache(maxsize=100_000)
 def _folded(name: str) -> str:
     """ASCII, lower case, one space between words, initials joined, legal phrases gone."""
     from anyascii import anyascii

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from typing import TypeVar
 
 from scoring.fit import FitModel
 from scoring.signal_model import SignalModel
@@ -14,6 +16,7 @@ from storage.store import Row, Store
 
 FIT, SIGNALS = "fit", "signals"
 ALL_PRODUCTS = "*"
+Model = TypeVar("Model", FitModel, SignalModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +48,7 @@ def load_fit_model(row: Row) -> FitModel:
     Raises:
         ModelError: saved in another format or damaged.
     """
-    try:
-        return FitModel.from_json(row["parameters"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"model {row['model_id']} cannot be read: {error}") from error
+    return _read(FitModel.from_json, row)
 
 
 def load_signal_model(row: Row) -> SignalModel:
@@ -57,8 +57,12 @@ def load_signal_model(row: Row) -> SignalModel:
     Raises:
         ModelError: saved in another format or damaged.
     """
+    return _read(SignalModel.from_json, row)
+
+
+def _read(from_json: Callable[[str], Model], row: Row) -> Model:
     try:
-        return SignalModel.from_json(row["parameters"])
+        return from_json(row["parameters"])
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"model {row['model_id']} cannot be read: {error}") from error
 

@@ -18,19 +18,13 @@ _COMPLETED = re.compile(
     r"launched|released|signed|switched|replaced|raised|since|now live|today (we )?(opened|launched))\b",
     re.IGNORECASE,
 )
-# An event told as an experience of long ago, a supposition, or advice to the reader.
+# An event that is only supposed.
 _SUPPOSED = re.compile(
     r"\b(imagine|suppose|what if|what would|hypothetical|if (you|we|your|our|a|they) (were|was|had|ever|get|are)|could one day|let's say|picture this)\b",
     re.IGNORECASE,
 )
-_ADVICE = re.compile(
-    r"\b(you should|you need to|your (business|company|organi[sz]ation|team|customers?|firm)|here('s| is) how|(\d+|five|six|seven|ten|three) (tips|steps|ways|things|questions|reasons|mistakes)|how to|checklist|make sure you|if you('re| are))\b",
-    re.IGNORECASE,
-)
-_SELLER = re.compile(
-    r"\b(we help|our (consultants|experts|engineers|migration (service|package|team)s?)|book a (call|demo|consultation)|get in touch|contact us|talk to us|our clients?|we (offer|provide)|free (assessment|consultation|trial)|for your (business|company))\b",
-    re.IGNORECASE,
-)
+_PLANNED_PAUSE = re.compile(r"\b(?:scheduled|planned|maintenance (?:window|work)|for maintenance)\b", re.IGNORECASE)
+_PATCH_VERSION = re.compile(r"\b\d+\.\d+\.[1-9]\d*\b")
 
 
 def status_of(sentence: str) -> str:
@@ -64,17 +58,3 @@ def is_routine(event_type: str, sentence: str) -> bool:
     if event_type == "product_launch":
         return bool(_PATCH_VERSION.search(sentence)) and not re.search(r"\b\d+\.0\b|\b\d+\.\d+\.0\b", sentence)
     return False
-
-
-_PLANNED_PAUSE = re.compile(r"\b(?:scheduled|planned|maintenance (?:window|work)|for maintenance)\b", re.IGNORECASE)
-_PATCH_VERSION = re.compile(r"\b\d+\.\d+\.[1-9]\d*\b")
-
-
-def n_advice(text: str) -> int:
-    """How many times the text turns to its reader with advice."""
-    return len(_ADVICE.findall(text))
-
-
-def n_selling(text: str) -> int:
-    """How many times the text offers a service."""
-    return len(_SELLER.findall(text))

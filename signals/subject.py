@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-_FIRST_PERSON = re.compile(r"\b(we|we've|we're|we'll|our|ours|us|i|my)\b", re.IGNORECASE)
 _OTHERS = re.compile(
     r"\b(our|a|another|one|the) (client|customer|partner|supplier|competitor|rival|landlord|neighbour|vendor|provider)s?('s)? .{0,60}\b(has|have|had|was|were|is|acquired|raised|announced|"
     r"opened|suffered|moved|bought|appointed|closed|launched|merged|will)\b",
@@ -107,8 +106,3 @@ def mentions_account(sentence: str, account_name: str, domain: str) -> bool:
     telling = " ".join(words[:2])
     label = domain.split(".")[0]
     return bool(telling and re.search(rf"\b{re.escape(telling)}\b", folded)) or label in folded.replace(" ", "")
-
-
-def speaks_in_first_person(sentence: str) -> bool:
-    """Whether the sentence says we, our, us or I."""
-    return bool(_FIRST_PERSON.search(sentence))

@@ -87,10 +87,6 @@ class Store:
         with self._db.atomic():
             yield
 
-    def backup_to(self, path: Path) -> None:
-        """A consistent, compact copy of the store."""
-        self._db.conn.execute("VACUUM INTO ?", (str(path),))
-
     def integrity(self) -> str:
         """``ok``, or what SQLite found wrong."""
         return str(self.value("PRAGMA integrity_check"))

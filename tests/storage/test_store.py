@@ -15,7 +15,7 @@ import sqlite_utils
 from storage.errors import StoreError, StoreLockedError, StoreMissingError, StoreVersionError
 from storage.records import TABLES, Account, Partner
 from storage.schema import migrations
-from storage.store import Store, create_store, open_reader, open_writer
+from storage.store import Store, copy_database, create_store, open_reader, open_writer
 
 
 @pytest.fixture
@@ -140,6 +140,6 @@ def test_no_store_and_no_sqlite_file_are_told_apart(tmp_path: Path) -> None:
 def test_a_backup_is_a_whole_store(db: Path, tmp_path: Path) -> None:
     with open_writer(db, "test") as store:
         store.save([_account()])
-        store.backup_to(tmp_path / "copy.db")
+        copy_database(store.path, tmp_path / "copy.db")
     with open_reader(tmp_path / "copy.db") as copy:
         assert copy.value("SELECT domain FROM accounts") == "ashgrove.test"
