@@ -6,6 +6,20 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import zip_longest
+
+from signals.sentences import split_sentences
+
+LONGEST_AGO, LONGEST_AHEAD = timedelta(days=400), timedelta(days=900)  # how far from publication a dated happening may lie
+SHORTLY = timedelta(days=45)  # a day in a sentence beside the quote says when it happened only if it is recent
+SENTENCES_BESIDE = 2
+# "the year to 30 June", "by the end of May", "between now and April": when something ends or is due, not when it happened.
+END_OF_PERIOD = re.compile(
+    r"\b(?:by|until|till|before|through|ending|ended|within|valid (?:from|until)|(?:year|months|half|quarter|weeks|period) (?:to|in)|now (?:and|to))"
+    r"(?: (?:the|early|mid|late|its|our))*(?: (?:end|start|beginning|middle|close) of)? ?$",
+    re.IGNORECASE,
+)
+THIS_MONTH = re.compile(r"\b(?:began|begun|started|since|as of|earlier|opened|completed|finished|joined) this month\b", re.IGNORECASE)
 
 MONTHS = {
     name: number
@@ -16,11 +30,18 @@ MONTHS = {
 }  # fmt: skip
 _MONTH = "(?P<month>" + "|".join(sorted(MONTHS, key=len, reverse=True)) + r")\b\.?"
 _DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
+_LAST_DAY = r"\d{1,2}(?:st|nd|rd|th)?"
+_TO = r" ?(?:to|and|until|through|-|–|/) ?"
+_ANY_MONTH = "(?:" + "|".join(sorted(MONTHS, key=len, reverse=True)) + r")\b\.?"
 _YEAR = r"(?P<year>(?:19|20)\d\d)"
 _PATTERNS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         r"\b(?P<year>(?:19|20)\d\d)-(?P<monthnumber>\d\d)-(?P<day>\d\d)\b",
+        # Ranges come first: their first day is when the happening began.
+        rf"\b{_DAY}{_TO}{_LAST_DAY}(?: of)? {_MONTH}(?:,? {_YEAR}\b)?",
+        rf"\b{_DAY} {_MONTH}{_TO}{_LAST_DAY} {_ANY_MONTH}(?:,? {_YEAR}\b)?",
+        rf"\b{_MONTH} {_DAY}{_TO}{_LAST_DAY}\b(?:,? {_YEAR}\b)?(?![.]?\d)",
         rf"\b{_DAY}(?: of)? {_MONTH},? {_YEAR}\b",
         rf"\b{_MONTH} {_DAY},? {_YEAR}\b",
         rf"\b{_MONTH},? {_YEAR}\b",
@@ -97,19 +118,47 @@ def _closest_year(month: int, day: int, near: date) -> date:
 def event_date(text: str, start: int, end: int, published: date | None, observed: date) -> tuple[date, str, str]:
     """When the happening that ``text[start:end]`` reports took place: ``(day, precision, source)``.
 
-    A date in the quoted sentence counts, then one in the sentence's neighbourhood when it is no more than a year from publication; else the
-    publication date; only where that is unknown too, the day the page was first seen.
+    A day named in the quoted sentence counts; then a day shortly before publication in one of the two sentences on either side, as in "We have
+    bought X. The contract was signed on 3 May."; then a past month in the quoted sentence; then the publication date; only where that is
+    unknown too, the day the page was first seen. Deadlines and ends of reporting periods are no dates of a happening.
     """
     anchor = published or observed
-    inside = [named for named in find_dates(text, anchor) if start <= named.start and named.end <= end]
-    plausible = [named for named in inside if anchor - timedelta(days=400) <= named.day <= anchor + timedelta(days=900)]
-    if plausible:
-        best = min(plausible, key=lambda named: (_precision_rank(named.precision), named.start))
-        if best.precision in ("day", "month"):
-            return best.day, best.precision, "text"
+    dates = [named for named in find_dates(text, anchor) if not _is_end_of_period(text, named)]
+    inside = [
+        named for named in dates
+        if start <= named.start and named.end <= end and anchor - LONGEST_AGO <= named.day <= anchor + LONGEST_AHEAD
+    ]  # fmt: skip
+    days = [named for named in inside if named.precision == "day"]
+    if days:
+        return days[0].day, "day", "text"
+    beside = _day_beside(text, start, end, [named for named in dates if named.precision == "day"], anchor)
+    if beside is not None:
+        return beside, "day", "text"
+    for named in inside:
+        if named.precision == "month" and named.day <= anchor:
+            return named.day, "month", "text"
+    if THIS_MONTH.search(text, start, end):
+        return anchor.replace(day=1), "month", "text"
     if published is not None:
         return published, "day", "publication"
     return observed, "day", "observation"
+
+
+def _is_end_of_period(text: str, named: NamedDate) -> bool:
+    return END_OF_PERIOD.search(text[max(0, named.start - 40) : named.start]) is not None
+
+
+def _day_beside(text: str, start: int, end: int, days: list[NamedDate], anchor: date) -> date | None:
+    """The day named closest to the quote, in the two sentences before or after it, if it lies shortly before ``anchor``."""
+    sentences = split_sentences(text)
+    before = [sentence for sentence in sentences if sentence.end <= start][-SENTENCES_BESIDE:][::-1]
+    after = [sentence for sentence in sentences if sentence.start >= end][:SENTENCES_BESIDE]
+    for pair in zip_longest(after, before):
+        for sentence in filter(None, pair):
+            for named in days:
+                if sentence.start <= named.start < sentence.end and anchor - SHORTLY <= named.day < anchor:
+                    return named.day
+    return None
 
 
 def names_only_past(text: str, published: date, years: int = 2) -> bool:
@@ -122,7 +171,3 @@ def names_only_past(text: str, published: date, years: int = 2) -> bool:
     years_named = [int(found) for found in re.findall(r"\b(1[89]\d\d|20\d\d)\b", text)]
     newest = max([day.day.year for day in named] + years_named, default=None)
     return newest is not None and newest <= published.year - years
-
-
-def _precision_rank(precision: str) -> int:
-    return ("day", "month", "quarter", "year").index(precision)

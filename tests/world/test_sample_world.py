@@ -118,9 +118,6 @@ def test_every_quote_stands_in_its_document_and_every_document_in_the_archive(sa
         assert read_response(sample_run.folder / "archive" / row["warc_file"], row["warc_offset"]).url == row["url"]
 
 
-@pytest.mark.xfail(
-    reason="69 % of 144 are exact: dates beside the quote, ranges and ends of reporting periods are still misread", strict=True
-)
 def test_dates_of_events_are_those_of_the_texts(sample_store: Store, truth: list[dict[str, Any]]) -> None:
     planted = {(row["domain"], row["path"], event["type"]): event["occurred_on"] for row in truth for event in row["events"]}
     wrong = {}
