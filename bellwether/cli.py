@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import bellwether
-from bellwether import cli_backup, cli_evaluate, cli_hub, cli_models, cli_sources
+from bellwether import cli_backup, cli_evaluate, cli_hub, cli_models, cli_operations, cli_sources
 from bellwether.cli_options import AsOf, Db, Json, fail_usage, parse_as_of
 
 app = typer.Typer(
@@ -34,8 +34,15 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[bool, typer.Option("--version", help="Print the version and end.", callback=_print_version, is_eager=True)] = False,
+    log_json: Annotated[
+        bool, typer.Option("--log-json", envvar="BELLWETHER_LOG_JSON", help="Say everything on standard error as one JSON object a line.")
+    ] = False,
 ) -> None:
     """Which accounts are about to buy: dated, evidenced buying signals and scores you can audit."""
+    if log_json:
+        from bellwether.job_log import log_as_json
+
+        log_as_json()
 
 
 @app.command()
@@ -246,16 +253,8 @@ def forget(
     print_object(jobs.run_forget(db, domain), as_json)
 
 
-@app.command()
-def status(db: Db = None, as_json: Json = False) -> None:
-    """Say what is crawled, stale, failing and due.
-
-    Example: bellwether status --json
-    """
-    from bellwether import jobs
-    from bellwether.printing import print_object
-
-    print_object(jobs.run_status(db), as_json)
+app.command()(cli_operations.status)
+app.command()(cli_operations.tidy)
 
 
 @app.command()

@@ -47,6 +47,14 @@ class ExtractSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RetentionSettings:
+    """After how many days archived pages and events are let go; None keeps them."""
+
+    archive_days: int | None = None
+    event_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything a command needs to know; all paths are absolute."""
 
@@ -55,6 +63,8 @@ class Config:
     archive: Path
     catalogue: Path | None
     seed: int
+    wait_s: float
+    retention: RetentionSettings
     crawl: CrawlSettings
     extract: ExtractSettings
 
@@ -80,6 +90,11 @@ def load_config(db: Path | None = None, start: Path | None = None) -> Config:
         archive=(folder / reader.text("storage.archive", "archive")).absolute(),
         catalogue=catalogue.absolute() if catalogue.exists() else None,
         seed=int(reader.number("score.seed", 20261101)),
+        wait_s=reader.number("storage.wait_s", 0, minimum=0),
+        retention=RetentionSettings(
+            archive_days=int(reader.number("retention.archive_days", 0, minimum=0)) or None,
+            event_days=int(reader.number("retention.event_days", 0, minimum=0)) or None,
+        ),
         crawl=_crawl_settings(reader, folder),
         extract=_extract_settings(reader, folder),
     )
@@ -177,7 +192,7 @@ class _Reader:
             if key not in self._asked:
                 near = [asked for asked in sorted(self._asked) if asked.split(".")[0] == key.split(".")[0]]
                 raise self._error(
-                    key, value, f"is no key we know; here are: {', '.join(near) or 'storage, catalogue, crawl, extract, score'}"
+                    key, value, f"is no key we know; here are: {', '.join(near) or 'storage, retention, catalogue, crawl, extract, score'}"
                 )
 
     def _take(self, key: str, default: Any) -> Any:

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from bellwether.catalogue_file import load_catalogue
 from bellwether.config import Config, load_config
+from bellwether.job_log import outside_job, writing_job
 from bellwether.progress import progress_bar
 from storage.clock import now_text
 from storage.errors import InputError
-from storage.records import ScoringRun
-from storage.store import Row, open_reader, open_writer
+from storage.ids import content_hash
+from storage.records import ScoringRun, WrittenFile
+from storage.store import Row, open_reader
 
 if TYPE_CHECKING:
     from intake import ImportSummary
@@ -35,15 +37,19 @@ def run_import(db: Path | None, kind: str, file: Path, observed_on: date) -> Imp
     from intake import import_file
 
     config = load_config(db)
-    with open_writer(config.db, f"import {kind}") as store, progress_bar(f"import {kind}") as bar:
-        return import_file(store, kind, file, observed_on.isoformat(), bar)
+    with writing_job(config, f"import {kind}") as (store, job), progress_bar(f"import {kind}") as bar:
+        summary = import_file(store, kind, file, observed_on.isoformat(), bar)
+        job.leave(summary)
+        if summary.rejects_path is not None:
+            store.save([_written_file(summary.rejects_path)])
+    return summary
 
 
 def run_import_cloudascent(db: Path | None, file: Path, observed_on: date) -> CloudAscentSummary:
     """``bellwether import cloudascent``."""
     from intake.cloudascent import import_cloudascent
 
-    with open_writer(load_config(db).db, "import cloudascent") as store, progress_bar("import cloudascent") as bar:
+    with writing_job(load_config(db), "import cloudascent") as (store, _), progress_bar("import cloudascent") as bar:
         return import_cloudascent(store, file, observed_on.isoformat(), bar)
 
 
@@ -53,9 +59,11 @@ def run_crawl_job(db: Path | None, kinds: Sequence[str], shard: str, fingerprint
     from crawler.run import run_crawl
 
     config = load_config(db)
-    with progress_bar("crawl") as bar:
-        summary = run_crawl(crawl_config(config, shard, fingerprints), kinds, lambda kind, done, total: bar(done, total))
-    return dataclasses.asdict(summary)
+    settings = crawl_config(config, shard, fingerprints)
+    settings.require_contact()
+    with outside_job(config, "crawl") as job, progress_bar("crawl") as bar:
+        job.leave(run_crawl(settings, kinds, lambda kind, done, total: bar(done, total)))
+    return job.figures
 
 
 def run_ingest(db: Path | None, files: Sequence[Path]) -> dict[str, Any]:
@@ -64,12 +72,13 @@ def run_ingest(db: Path | None, files: Sequence[Path]) -> dict[str, Any]:
 
     config = load_config(db)
     total: dict[str, int] = {"pages": 0, "new": 0, "failures": 0}
-    with open_writer(config.db, "ingest") as store, _sandbox(config, 1) as sandbox, progress_bar("ingest") as bar:
+    with writing_job(config, "ingest") as (store, job), _sandbox(config, 1) as sandbox, progress_bar("ingest") as bar:
         for file in files:
             if not file.is_file():
                 raise InputError(f"no file at {file}")
             for name, n in ingest_file(store, sandbox, file, config.archive, now_text(), bar).items():
                 total[name] += n
+        job.leave(total)
     return total
 
 
@@ -80,10 +89,10 @@ def run_extract(db: Path | None, n_jobs: int) -> dict[str, Any]:
 
     config = load_config(db)
     rivals = load_catalogue(config.catalogue).rivals
-    with open_writer(config.db, "extract") as store, _sandbox(config, n_jobs) as sandbox, progress_bar("extract") as bar:
-        summary = dataclasses.asdict(extract_pages(store, config.archive, _classifier(config), sandbox, now_text(), bar))
-        n_technology = extract_technology_events(store, config.archive, sandbox, rivals, now_text())
-    return {**summary, "n_technology_events": n_technology}
+    with writing_job(config, "extract") as (store, job), _sandbox(config, n_jobs) as sandbox, progress_bar("extract") as bar:
+        job.leave(extract_pages(store, config.archive, _classifier(config), sandbox, now_text(), bar))
+        job.leave({"n_technology_events": extract_technology_events(store, config.archive, sandbox, rivals, now_text())})
+    return job.figures
 
 
 def iter_classified(file: Path | None) -> Iterator[str]:
@@ -108,12 +117,13 @@ def run_score(db: Path | None, as_of: date) -> tuple[ScoringRun, list[Row]]:
 
     config = load_config(db)
     catalogue = load_catalogue(config.catalogue)
-    with open_writer(config.db, "score") as store, progress_bar("score") as bar:
+    with writing_job(config, "score") as (store, job), progress_bar("score") as bar:
         run = score_book(store, catalogue, as_of, config.seed, bar)
         save_cohorts(store, catalogue, run)
         counts = list(
             store.query("SELECT product, cluster, count(*) AS n FROM cluster_assignments WHERE run_id = ? GROUP BY 1, 2", (run.run_id,))
         )
+        job.leave({"run_id": run.run_id, "as_of": run.as_of, "n_accounts": run.n_accounts})
     order = [product.product_id for product in catalogue.products]
     return run, sorted(counts, key=lambda row: order.index(row["product"]))
 
@@ -127,12 +137,13 @@ def run_report(
 
     config = load_config(db)
     catalogue = load_catalogue(config.catalogue)
-    with open_writer(config.db, f"report {name}") as store:
+    with writing_job(config, f"report {name}") as (store, job):
         if partner is not None and store.value("SELECT count(*) FROM partners WHERE partner_global_id = ?", (partner,)) == 0:
             raise InputError(f"no partner has the global id {partner!r}; see `bellwether import partners`")
         path = out or Path(f"{name}-{latest_run(store, as_of)['as_of']}.{file_format}")
         written = write_report(store, catalogue, REPORTS[name], path, partner, as_of, file_format, columns)
-        store.save([written.run])
+        store.save([written.run, WrittenFile(str(path.absolute()), written.run.sha256, now_text())])
+        job.leave({"n_rows": written.n_rows})
     return written
 
 
@@ -141,9 +152,14 @@ def run_summary(db: Path | None, out: Path, as_of: date | None) -> Path:
     from reports.summary import write_summary
 
     config = load_config(db)
-    with open_reader(config.db) as store:
+    with writing_job(config, "summary") as (store, _):
         write_summary(store, load_catalogue(config.catalogue), out, as_of)
+        store.save([_written_file(out)])
     return out
+
+
+def _written_file(path: Path) -> WrittenFile:
+    return WrittenFile(str(path.absolute()), content_hash(path.read_bytes()), now_text())
 
 
 def run_explain(db: Path | None, account: str, product: str | None, as_of: date | None) -> Explanation:
@@ -163,6 +179,7 @@ def run_explain(db: Path | None, account: str, product: str | None, as_of: date 
 
 def run_forget(db: Path | None, domain: str) -> dict[str, Any]:
     """``bellwether forget``."""
+    from crawler.torn_archive import mend_torn
     from storage.forgetting import forget_domain
     from urls import DomainError, normalise_domain
 
@@ -171,7 +188,8 @@ def run_forget(db: Path | None, domain: str) -> dict[str, Any]:
         known = normalise_domain(domain)
     except DomainError as error:
         raise InputError(f"{error}; give the domain as in the accounts file, like northwind.example") from error
-    with open_writer(config.db, f"forget {known}") as store, _sandbox(config, 1) as sandbox:
+    with writing_job(config, "forget") as (store, _), _sandbox(config, 1) as sandbox:
+        mend_torn(config.archive, store, "crawl-")  # what a killed crawl archived last, no row tells of
 
         def list_records(path: Path, start: int) -> dict[str, Any]:
             listing = sandbox.run("storage.archive:list_responses", b"", path=str(path), start=start, with_notes=True)
@@ -204,6 +222,17 @@ def run_status(db: Path | None) -> dict[str, Any]:
     config = load_config(db)
     with open_reader(config.db) as store:
         return read_status(store, config, now_text())
+
+
+def run_tidy(db: Path | None) -> dict[str, Any]:
+    """``bellwether tidy``."""
+    from storage.retention import cutoffs, let_go
+
+    config = load_config(db)
+    keep = cutoffs(config.crawl.frozen_clock or now_text(), config.retention.archive_days, config.retention.event_days)
+    with writing_job(config, "tidy") as (store, job):
+        job.leave(let_go(store, config.archive, keep))
+    return job.figures
 
 
 def run_evaluate_events(gold: Path) -> EventEvaluation:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from bellwether.catalogue_file import load_catalogue
 from bellwether.config import load_config
+from bellwether.job_log import writing_job
 from bellwether.progress import progress_bar
 from storage.errors import ConfigError
-from storage.store import Row, open_reader, open_writer
+from storage.store import Row, open_reader
 
 if TYPE_CHECKING:
     from scoring.learning import Learned
@@ -34,7 +35,7 @@ def run_learn(db: Path | None, as_of: date) -> list[Learned]:
     from scoring.learning import learn_models
 
     config = load_config(db)
-    with open_writer(config.db, "learn") as store, progress_bar("learn") as bar:
+    with writing_job(config, "learn") as (store, _), progress_bar("learn") as bar:
         return learn_models(store, load_catalogue(config.catalogue), as_of, config.seed, on_progress=bar)
 
 
@@ -54,7 +55,7 @@ def run_rollback(db: Path | None, kind: str, product: str, model_id: str | None,
     known = [item.product_id for item in load_catalogue(config.catalogue).products]
     if product not in (*known, ALL_PRODUCTS):
         raise ConfigError(f"the catalogue has no product {product!r}; it has {', '.join(known)}")
-    with open_writer(config.db, "models rollback") as store:
+    with writing_job(config, "models rollback") as (store, _):
         return roll_back(store, kind, product, model_id, on)
 
 
@@ -66,7 +67,7 @@ def run_validate(db: Path | None, as_of: date, out: Path) -> dict[str, Any]:
     from scoring.validation import validate_clusters
 
     config = load_config(db)
-    with open_writer(config.db, "validate") as store, progress_bar("validate") as bar:
+    with writing_job(config, "validate") as (store, _), progress_bar("validate") as bar:
         card = validate_clusters(store, load_catalogue(config.catalogue), as_of, config.seed, bar)
         store.save([card])
     write_model_card(card, out)

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from bellwether.config import load_config
+from bellwether.job_log import writing_job
 from crawler import sources
 from sandbox import Sandbox
 from storage.clock import now_text
-from storage.store import Row, open_reader, open_writer
+from storage.store import Row, open_reader
 from urls import normalise_domain
 
 
@@ -28,14 +29,14 @@ def list_sources(db: Path | None, domain: str) -> list[Row]:
 
 def add_source(db: Path | None, domain: str, url: str, kind: str) -> dict[str, Any]:
     """The source that is there now."""
-    with open_writer(load_config(db).db, "sources add") as store:
+    with writing_job(load_config(db), "sources add") as (store, _):
         source = sources.add_source(store, normalise_domain(domain), url, kind, now_text())
     return {"kind": source.kind, "url": source.url}
 
 
 def import_opml(db: Path | None, file: Path) -> dict[str, Any]:
     """What became of the file's feeds."""
-    with open_writer(load_config(db).db, "sources import") as store, Sandbox(1) as sandbox:
+    with writing_job(load_config(db), "sources import") as (store, _), Sandbox(1) as sandbox:
         return dataclasses.asdict(sources.import_opml(store, sandbox, file, now_text()))
 
 

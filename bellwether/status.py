@@ -1,13 +1,17 @@
-"""What is crawled, stale, failing and due."""
+"""What is crawled, stale, failing and due; what jobs ran, what is kept and for how long."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import shutil
 from datetime import datetime, timedelta
 from typing import Any
 
 from bellwether.config import Config
 from storage.clock import utc_text
-from storage.store import Store
+from storage.retention import count_overdue, cutoffs
+from storage.store import Row, Store, is_alive, lock_holder
 
 SHIFTED = 0.25  # population stability index from which a feature counts as shifted
 
@@ -42,7 +46,7 @@ def read_status(store: Store, config: Config, now: str) -> dict[str, Any]:
         "extract": {
             "documents": count("SELECT count(*) FROM documents"),
             "pages_due": count(
-                "SELECT count(*) FROM pages p WHERE kind NOT IN ('feed', 'sitemap', 'posts', 'forum') "
+                "SELECT count(*) FROM pages p WHERE kind NOT IN ('feed', 'sitemap', 'posts', 'forum') AND warc_file != '' "
                 "AND NOT EXISTS (SELECT 1 FROM documents d WHERE d.page_id = p.page_id) "
                 "AND NOT EXISTS (SELECT 1 FROM failures f WHERE f.subject = p.page_id AND f.stage = 'extract')"
             ),
@@ -70,6 +74,54 @@ def read_status(store: Store, config: Config, now: str) -> dict[str, Any]:
             "last_run_as_of": store.value("SELECT max(as_of) FROM scoring_runs"),
             "runs": count("SELECT count(*) FROM scoring_runs"),
         },
+        "jobs": _read_jobs(store),
+        "writer": lock_holder(store.path),
+        "disk": _read_disk(store, config),
+        "retention": _read_retention(store, config, now),
+    }
+
+
+def _read_jobs(store: Store) -> dict[str, Any]:
+    """The last run of every job, and when it last ended well."""
+    rows = store.query(
+        """
+        SELECT *, (SELECT max(ended_at) FROM job_runs d WHERE d.job = j.job AND d.state = 'done') AS last_done_at FROM job_runs j
+        WHERE NOT EXISTS (SELECT 1 FROM job_runs n WHERE n.job = j.job AND (n.started_at, n.rowid) > (j.started_at, j.rowid)) ORDER BY job
+        """
+    )
+    return {row["job"]: _job(row) for row in rows}
+
+
+def _job(row: Row) -> dict[str, Any]:
+    state = "died" if row["state"] == "running" and not is_alive(row["process"]) else row["state"]
+    seconds = None
+    if row["ended_at"]:
+        seconds = (datetime.fromisoformat(row["ended_at"]) - datetime.fromisoformat(row["started_at"])).total_seconds()
+    kept = {name: row[name] for name in ("started_at", "ended_at", "last_done_at", "error")}
+    return {"run": row["job_run_id"], "state": state, "seconds": seconds, **kept, "figures": json.loads(row["figures"])}
+
+
+def _read_disk(store: Store, config: Config) -> dict[str, Any]:
+    log = store.path.with_name(store.path.name + "-wal")
+    files = [path.stat() for path in config.archive.glob("*.warc*")]
+    return {
+        "store_bytes": store.path.stat().st_size,
+        "log_bytes": log.stat().st_size if log.exists() else 0,
+        "archive_files": len(files),
+        "archive_bytes": sum(file.st_size for file in files),
+        "free_bytes": shutil.disk_usage(store.path.parent).free,
+    }
+
+
+def _read_retention(store: Store, config: Config, now: str) -> dict[str, Any]:
+    settings = config.retention
+    overdue = count_overdue(store, cutoffs(config.crawl.frozen_clock or now, settings.archive_days, settings.event_days))
+    return {
+        "archive_days": settings.archive_days,
+        "event_days": settings.event_days,
+        "oldest_archived_page": store.value("SELECT min(fetched_at) FROM pages WHERE warc_file != ''"),
+        "oldest_event": store.value("SELECT min(occurred_on) FROM signal_events"),
+        "overdue": dataclasses.asdict(overdue),
     }
 
 

@@ -77,9 +77,14 @@ def write_report(
     definitions = define_columns(catalogue, columns)
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = filter(filters.passes, iter_rows(store, catalogue, report, run, partner, country))
-    n_rows = FORMATS[file_format](path, columns, rows, definitions, date.fromisoformat(run["as_of"]))
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    part = path.with_name(f".{path.name}.part")  # a report cut short by a full disk must not look whole
+    try:
+        n_rows = FORMATS[file_format](part, columns, rows, definitions, date.fromisoformat(run["as_of"]))
+        with part.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
     key = content_key("report", report.name, run["run_id"], partner, file_format)
     return WrittenReport(path, n_rows, ReportRun(key, report.name, run["run_id"], partner, file_format, n_rows, digest))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,18 @@ class Drift:
             else:
                 continue
             self._seen[name] = self._seen.get(name, np.zeros(len(shares))) + n * shares
+
+    @classmethod
+    def total(cls, parts: Iterable[Drift]) -> Drift:
+        """Several collections against one baseline as one."""
+        first, *others = parts
+        total = cls(None)
+        total._baseline = first._baseline
+        for part in (first, *others):
+            total._n += part._n
+            for name, seen in part._seen.items():
+                total._seen[name] = total._seen.get(name, np.zeros(len(seen))) + seen
+        return total
 
     def psi(self) -> dict[str, float]:
         """The index of each feature; levels beyond the baseline's thirty count as one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -53,6 +53,44 @@ def score_book(
 
     Models are those in use by the date. Where none was released since the quarter began, they are learned first.
     """
+    scoring = prepare_scoring(store, catalogue, as_of, seed)
+    spans = scoring.spans
+    drifts: list[Mapping[str, Drift]] = []
+    with store.transaction():
+        store.save([scoring.run])
+        for done, span in enumerate(spans):
+            drifts.append(
+                score_span(
+                    store,
+                    scoring,
+                    span,
+                    lambda part, done=done: on_progress(done * scoring.n_products + part, len(spans) * scoring.n_products),
+                )
+            )
+        save_drift(store, scoring, drifts)
+    return scoring.run
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """All that the scores of a span of accounts are made of, besides the rows of these accounts: it can travel to where the span is scored."""
+
+    run: ScoringRun
+    catalogue: Catalogue
+    models: Mapping[str, ProductModels]
+    previous: Previous | None
+    steps: Steps
+    potentials: Sequence[PotentialRevenue]
+    spans: Sequence[tuple[str, str]]
+
+    @property
+    def n_products(self) -> int:
+        """How many products are scored."""
+        return len(self.catalogue.products)
+
+
+def prepare_scoring(store: Store, catalogue: Catalogue, as_of: date, seed: int) -> Scoring:
+    """Learns what is due, and reads from the whole book what every span needs."""
     _refresh_models(store, catalogue, as_of, seed)
     models = {product.product_id: load_models(store, product, as_of) for product in catalogue.products}
     model_version = content_key(*(f"{name}:{m.fit_id}:{m.weights_id}" for name, m in sorted(models.items())))
@@ -62,28 +100,36 @@ def score_book(
     )
     n_accounts = int(store.value("SELECT count(*) FROM accounts WHERE observed_on <= ?", (as_of.isoformat(),)))
     run = ScoringRun(run_id, as_of.isoformat(), catalogue.matrix.name, model_version, n_accounts, catalogue.content_hash, CODE_VERSION)
-    spans = list(iter_spans(n_accounts, SLICE_ACCOUNTS))
-    sample = load_book(store, catalogue, as_of, last=training_span(store), needs_public=False, needs_events=len(spans) == 1)
+    sample = load_book(store, catalogue, as_of, last=training_span(store), needs_public=False, needs_events=False)
     n_products = len(catalogue.products)
-    steps = Steps.of(sample, n_products)
     potentials = [PotentialRevenue([Spenders.of(sample, 1 << i, catalogue.segments)]) for i in range(n_products)]
-    drifts = {name: Drift(m.baseline) for name, m in models.items()}
+    return Scoring(run, catalogue, models, previous, Steps.of(sample, n_products), potentials, list(iter_spans(n_accounts, SLICE_ACCOUNTS)))
+
+
+def score_span(
+    store: Store, scoring: Scoring, span: tuple[str, str], on_progress: Callable[[int], None] = lambda part: None
+) -> dict[str, Drift]:
+    """Scores the accounts of a span, whose rows the store must hold, and stores their scores; per product, how far they have drifted."""
+    catalogue = scoring.catalogue
+    drifts = {name: Drift(m.baseline) for name, m in scoring.models.items()}
+    book = load_book(store, catalogue, date.fromisoformat(scoring.run.as_of), *span, needs_public=False)
+    sizes = size_segments(book, catalogue.segments)
     with store.transaction(), one_thread():
-        store.save([run])
-        for done, (first, last) in enumerate(spans):
-            book = (
-                sample
-                if len(spans) == 1 and len(sample) == n_accounts
-                else load_book(store, catalogue, as_of, first, last, needs_public=False)
-            )
-            sizes = size_segments(book, catalogue.segments)
-            for i, product in enumerate(catalogue.products):
-                slice_ = _Slice(store, catalogue, run, book, product, 1 << i, models[product.product_id], previous, (first, last), sizes)
-                slice_.save(potentials[i], drifts[product.product_id])
-                on_progress(done * n_products + i + 1, len(spans) * n_products)
-            _save_next_workloads(store, catalogue, run_id, book, steps)
-        store.save([FeatureDrift(run_id, name, feature, psi) for name, drift in drifts.items() for feature, psi in drift.psi().items()])
-    return run
+        for i, product in enumerate(catalogue.products):
+            name = product.product_id
+            slice_ = _Slice(store, catalogue, scoring.run, book, product, 1 << i, scoring.models[name], scoring.previous, span, sizes)
+            slice_.save(scoring.potentials[i], drifts[name])
+            on_progress(i + 1)
+        _save_next_workloads(store, catalogue, scoring.run.run_id, book, scoring.steps)
+    return drifts
+
+
+def save_drift(store: Store, scoring: Scoring, drifts: Iterable[Mapping[str, Drift]]) -> None:
+    """Stores the drift of the whole run, of that of its spans in their order."""
+    listed = list(drifts)
+    for name in scoring.models:
+        total = Drift.total(each[name] for each in listed)
+        store.save([FeatureDrift(scoring.run.run_id, name, feature, psi) for feature, psi in total.psi().items()])
 
 
 def load_models(store: Store, product: Product, as_of: date) -> ProductModels:

@@ -78,7 +78,7 @@ def extract_pages(
 
 _DUE_PAGES = f"""
     SELECT p.*, a.account_name, a.domain AS account_domain FROM pages p LEFT JOIN accounts a USING (account_id)
-    WHERE p.kind IN ({", ".join(f"'{kind}'" for kind in READABLE_KINDS)})
+    WHERE p.kind IN ({", ".join(f"'{kind}'" for kind in READABLE_KINDS)}) AND p.warc_file != ''
     AND NOT EXISTS (SELECT 1 FROM documents d WHERE d.page_id = p.page_id AND d.extractor_version = :version)
     AND NOT EXISTS (SELECT 1 FROM failures f WHERE f.subject = p.page_id AND f.stage = 'extract' AND f.detail LIKE '%[' || :version || ']')
     ORDER BY p.warc_file, p.warc_offset, p.page_id

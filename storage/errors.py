@@ -14,6 +14,9 @@ BellwetherError                 an expected failure; the command prints its mess
 
 from __future__ import annotations
 
+import errno
+import sqlite3
+
 
 class BellwetherError(Exception):
     """An expected failure whose message says what, which value, where, and what to do."""
@@ -53,3 +56,28 @@ class ModelError(BellwetherError):
 
 class UnknownAccountError(BellwetherError):
     """No account has that domain, name or id."""
+
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_GO_ON = "what was written before stands; run the command again"
+
+
+def what_broke(error: OSError | sqlite3.Error) -> str | None:
+    """One line about a machine that failed under us, and what to do; None for anything else, which is a mistake of ours."""
+    if isinstance(error, OSError):
+        where = f" at {error.filename}" if error.filename else ""
+        if error.errno in _DISK_FULL:
+            return f"the disk is full{where}; make room: {_GO_ON}"
+        if error.errno == errno.EIO:
+            return f"the disk failed{where}: {error.strerror}; look at the machine's log, then run `bellwether doctor`"
+        return None
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith("SQLITE_FULL"):
+        return f"the disk is full; make room: {_GO_ON}"
+    if name.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")):
+        return (
+            f"the store cannot be read or written: {error}; look at the machine's log and the folder's rights, then run `bellwether doctor`"
+        )
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return f"the store is damaged: {error}; move it away and run `bellwether restore` with the latest backup"
+    return None

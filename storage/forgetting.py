@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from storage.ids import content_key
+from storage.errors import StoreError
+from storage.ids import content_hash, content_key
 from storage.store import Store
 
 ListRecords = Callable[[Path, int], dict[str, Any]]
@@ -17,11 +18,15 @@ ListRecords = Callable[[Path, int], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class ForgetSummary:
-    """What was removed. ``files_left`` are archives outside the archive folder: they are the operator's own, and still hold pages of the domain."""
+    """What was removed: rows, archived records, written reports.
+
+    ``files_left`` are the operator's own and may still hold the company: archives outside the archive folder, and reports changed since they were written.
+    """
 
     domain: str
     n_rows: int
     n_archive_records: int
+    n_files: int
     files_left: list[str]
 
 
@@ -39,7 +44,10 @@ def forget_domain(store: Store, archive: Path, domain: str, blocked_on: str, lis
     names = sorted(theirs)
     own = [name for name in names if not Path(name).is_absolute() and (archive / name).exists()]
     rewritten = {name: _without_domain(archive / name, domain, theirs[name], list_records) for name in own}
-    account_ids = [row["account_id"] for row in store.query("SELECT account_id FROM accounts WHERE domain = ?", (domain,))]
+    accounts = list(store.query("SELECT account_id, account_name, customer_id FROM accounts WHERE domain = ?", (domain,)))
+    account_ids = [row["account_id"] for row in accounts]
+    traces = [domain, *(row[name] for row in accounts for name in ("account_name", "customer_id") if row[name])]
+    n_files, changed_files = _remove_written(store, traces)
     with store.transaction():
         store.execute("PRAGMA defer_foreign_keys = ON")
         for name, (new_name, offsets, _) in rewritten.items():
@@ -49,9 +57,15 @@ def forget_domain(store: Store, archive: Path, domain: str, blocked_on: str, lis
                 )
         n_rows = sum(_delete(store, table, condition, parameter) for table, condition, parameter in _traces(store, account_ids, domain))
         store.execute("INSERT OR REPLACE INTO blocked_domains VALUES (?, 'forgotten', ?)", (domain, blocked_on))
-    _remove_unreferenced(store, archive)
+    remove_unreferenced(store, archive)
     store.execute_outside("VACUUM")
-    return ForgetSummary(domain, n_rows, sum(n for _, _, n in rewritten.values()), [name for name in names if name not in own])
+    if not store.truncate_log():
+        raise StoreError(
+            f"the rows of {domain} are gone, but another process still reads what they were and keeps them in {store.path}-wal; "
+            "stop the hub and other readers, then run forget again"
+        )
+    left = [name for name in names if name not in own] + changed_files
+    return ForgetSummary(domain, n_rows, sum(n for _, _, n in rewritten.values()), n_files, left)
 
 
 _PAGES_OF_COMPANY = """
@@ -64,7 +78,7 @@ def _traces(store: Store, account_ids: list[str], domain: str) -> Iterator[tuple
     tables = [row["name"] for row in store.query("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
     with_account = [table for table in tables if store.value("SELECT 1 FROM pragma_table_info(?) WHERE name = 'account_id'", (table,))]
     yield "documents", "page_id IN (SELECT page_id FROM pages WHERE domain = ?)", domain
-    yield "failures", "instr(detail, ?) > 0", domain
+    yield "failures", "instr(detail || ' ' || subject, ?) > 0", domain
     yield "pages", "domain = ?", domain
     for account_id in account_ids:
         for table in [*(name for name in with_account if name != "accounts"), "accounts"]:
@@ -102,7 +116,24 @@ def _iter_records(path: Path, list_records: ListRecords) -> Iterator[tuple[int, 
         start = listing["next"]
 
 
-def _remove_unreferenced(store: Store, archive: Path) -> None:
+def _remove_written(store: Store, traces: list[str]) -> tuple[int, list[str]]:
+    """How many written files that name the company were removed, and those that were changed since: they are somebody's own now."""
+    n_removed, changed = 0, []
+    for row in list(store.query("SELECT path, sha256 FROM written_files ORDER BY path")):
+        path = Path(row["path"])
+        content = path.read_bytes() if path.is_file() else b""
+        if path.suffix in (".csv", ".html") and content and not any(trace.encode() in content for trace in traces):
+            continue
+        if content and content_hash(content) != row["sha256"]:
+            changed.append(row["path"])
+            continue
+        n_removed += bool(content)
+        path.unlink(missing_ok=True)
+        store.execute("DELETE FROM written_files WHERE path = ?", (row["path"],))
+    return n_removed, changed
+
+
+def remove_unreferenced(store: Store, archive: Path) -> None:
     """Files that no page refers to: those just replaced, and what a killed job left behind."""
     referenced = {row["warc_file"] for row in store.query("SELECT DISTINCT warc_file FROM pages")}
     for path in sorted(archive.glob("*.warc.gz")):

@@ -429,6 +429,29 @@ class ReportRun:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class JobRun:
+    """One run of a job: what an operator and a monitor want to know of it. ``figures`` is JSON; ``state`` is running, done, failed or died."""
+
+    job_run_id: str
+    job: str
+    started_at: str
+    ended_at: str | None
+    state: str
+    process: int
+    figures: str
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """A file outside the store that holds rows of it, so that forgetting finds it again."""
+
+    path: str
+    sha256: str
+    written_at: str
+
+
 Record = (
     Account
     | Firmographics
@@ -457,6 +480,8 @@ Record = (
     | CohortMember
     | ModelCard
     | ReportRun
+    | JobRun
+    | WrittenFile
 )
 
 # Table and primary key of each record.
@@ -488,6 +513,8 @@ TABLES: dict[type, tuple[str, tuple[str, ...]]] = {
     CohortMember: ("cohort_members", ("run_id", "cohort", "account_id")),
     ModelCard: ("model_cards", ("card_id",)),
     ReportRun: ("report_runs", ("report_id",)),
+    JobRun: ("job_runs", ("job_run_id",)),
+    WrittenFile: ("written_files", ("path",)),
 }
 
 

@@ -183,3 +183,14 @@ def m008_hub(db: Database) -> None:
     CREATE INDEX transactions_partner ON transactions(partner_global_id, account_id, transacted_on);
     CREATE INDEX subscriptions_partner ON subscriptions(partner_global_id, account_id, started_on);
     """)
+
+
+@migrations()
+def m009_operations(db: Database) -> None:
+    db.executescript("""
+    CREATE TABLE job_runs (
+        job_run_id TEXT PRIMARY KEY, job TEXT NOT NULL, started_at TEXT NOT NULL, ended_at TEXT, state TEXT NOT NULL, process INTEGER NOT NULL,
+        figures TEXT NOT NULL, error TEXT) STRICT;
+    CREATE INDEX job_runs_job ON job_runs(job, started_at);
+    CREATE TABLE written_files (path TEXT PRIMARY KEY, sha256 TEXT NOT NULL, written_at TEXT NOT NULL) STRICT;
+    """)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
+import logging
 import os
+import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,6 +23,8 @@ from storage.schema import migrations
 
 Row = dict[str, Any]
 BATCH = 1000
+LOCK_POLL_S = 0.2
+log = logging.getLogger("bellwether")
 
 
 class Store:
@@ -41,7 +46,7 @@ class Store:
         for values in cursor:
             yield dict(zip(names, values, strict=True))
 
-    def batches(self, sql: str, parameters: Mapping[str, Any], size: int) -> Iterator[list[tuple[Any, ...]]]:
+    def batches(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any], size: int) -> Iterator[list[tuple[Any, ...]]]:
         """Rows of a SELECT as tuples, many at a time: for those who read millions."""
         cursor = self._db.conn.execute(sql, parameters)
         while rows := cursor.fetchmany(size):
@@ -77,6 +82,11 @@ class Store:
             cursor = self._db.conn.execute(sql, parameters if isinstance(parameters, Mapping) else tuple(parameters))
         return cursor.rowcount
 
+    def execute_many(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Runs one statement for every row."""
+        with self.transaction():
+            self._db.conn.executemany(sql, rows)
+
     def execute_outside(self, sql: str) -> None:
         """Runs a statement that SQLite allows in no transaction, such as VACUUM."""
         self._db.conn.execute(sql)
@@ -91,12 +101,18 @@ class Store:
         """``ok``, or what SQLite found wrong."""
         return str(self.value("PRAGMA integrity_check"))
 
+    def truncate_log(self) -> bool:
+        """Folds the write-ahead log back into the store and empties it; False while a reader still needs what is in it."""
+        return not self.value("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Closes the connection; a writer folds its write-ahead log back and lets go of its lock."""
         if self._lock is not None:
-            self._db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            with suppress(sqlite3.OperationalError):  # a full disk: the log stays and is folded back by the next writer
+                self.truncate_log()
         self._db.conn.close()
         if self._lock is not None:
+            os.ftruncate(self._lock, 0)
             os.close(self._lock)
             self._lock = None
 
@@ -128,8 +144,8 @@ def copy_database(source: Path, target: Path) -> None:
         connection.close()
 
 
-def open_writer(path: Path, job: str, create: bool = False) -> Store:
-    """The one writing connection, with all migrations applied.
+def open_writer(path: Path, job: str, create: bool = False, wait_s: float = 0.0) -> Store:
+    """The one writing connection, with all migrations applied; waits up to ``wait_s`` for another job to end.
 
     Raises:
         StoreMissingError: no store there.
@@ -138,7 +154,7 @@ def open_writer(path: Path, job: str, create: bool = False) -> Store:
     """
     if not create:
         _require(path)
-    lock = _take_lock(path, job)
+    lock = _take_lock(path, job, time.monotonic() + wait_s)
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode = WAL")
@@ -180,18 +196,57 @@ def _require(path: Path) -> None:
         raise StoreMissingError(f"no store at {path}; make one with `bellwether init` or name another with --db")
 
 
-def _take_lock(path: Path, job: str) -> int:
-    lock_path = path.with_name(path.name + ".lock")
-    lock = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o644)
+def lock_holder(path: Path) -> str | None:
+    """Who writes the store now, in words; None when nobody does."""
+    lock_path = _lock_path(path)
+    holder = lock_path.read_text(encoding="utf-8", errors="replace").strip() if lock_path.exists() else ""
+    process = re.search(r"process (\d+)", holder)
+    return holder if process and is_alive(int(process[1])) else None
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process of that number runs on this machine."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
+
+
+def _take_lock(path: Path, job: str, deadline: float) -> int:
+    lock = os.open(_lock_path(path), os.O_RDWR | os.O_CREAT, 0o644)
+    told = False
+    while not _try_lock(lock):
+        holder = _read_holder(lock)
+        if time.monotonic() >= deadline:
+            os.close(lock)
+            raise StoreLockedError(f"{path} is being written by {holder}; wait for it to end, then try again, or set storage.wait_s")
+        if not told:
+            log.warning("waiting for %s, which writes %s", holder, path)
+            told = True
+        time.sleep(LOCK_POLL_S)
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"`bellwether {job}` (process {os.getpid()})".encode(), 0)
+    return lock
+
+
+def _try_lock(lock: int) -> bool:
+    """Whether the lock is ours now."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.read(lock, 200).decode(errors="replace").strip() or "another process"
-        os.close(lock)
-        raise StoreLockedError(f"{path} is being written by {holder}; wait for it to end, then try again") from None
-    os.ftruncate(lock, 0)
-    os.write(lock, f"`bellwether {job}` (process {os.getpid()})".encode())
-    return lock
+        return False
+    return True
+
+
+def _read_holder(lock: int) -> str:
+    return os.pread(lock, 200, 0).decode(errors="replace").strip() or "another process"
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
 
 
 def _refuse_newer(db: sqlite_utils.Database, path: Path) -> None:

@@ -37,6 +37,7 @@ def test_forgetting_removes_rows_and_archived_pages_and_keeps_the_others(copied_
     assert summary["domain"] == DOMAIN
     assert summary["n_archive_records"] > 3
     assert NAME not in copied_run.db.read_bytes()
+    assert not [path for path in (copied_run.folder / "reports").iterdir() if NAME in path.read_bytes()]
     assert NAME not in _archive_bytes(copied_run.folder)
     with open_reader(copied_run.db) as store:
         assert store.integrity() == "ok"
