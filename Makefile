@@ -41,4 +41,5 @@ bench-score: setup
 # Freed memory is kept: tensors come and go at every step, and page faults would cost a third of the time.
 KEEP_MEMORY := MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_MMAP_MAX_=0 MALLOC_ARENA_MAX=1
 train: setup
-	$(KEEP_MEMORY) $(BIN)/python -m signals.training
+	$(KEEP_MEMORY) $(BIN)/python -m signals.training $(if $(LABELLED),--out build/base)
+	$(if $(LABELLED),$(KEEP_MEMORY) $(BIN)/python -m signals.adaptation $(LABELLED) --base build/base)

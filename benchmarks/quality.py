@@ -19,7 +19,9 @@ FLOORS = Path(__file__).with_name("floors.json")
 
 def iter_figures(data: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """What ``bellwether evaluate`` says of each corpus: (name in floors.json, its JSON object)."""
-    yield "events", evaluate("events", data / "gold" / "events_dev.jsonl")
+    events = evaluate("events", data / "gold" / "events_dev.jsonl")
+    # Of texts that the model was trained on, only what models say that were not shown the texts of the same account is a measure.
+    yield "events", events["cross_fitted"] if events["n_trained_on"] else events
     yield "extraction", evaluate("extraction", data / "real-web" / "pages.warc.gz", data / "real-web" / "gold.jsonl.gz")
 
 

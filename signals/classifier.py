@@ -77,7 +77,7 @@ class EventClassifier:
     def _predict_batch(self, texts: list[str]) -> Iterator[Prediction]:
         import torch
 
-        tokenizer, encoder, head = self._load()
+        tokenizer, encoder, head = self.load()
         batch = tokenizer(texts, truncation=True, max_length=MAX_TOKENS, padding=True, return_tensors="pt", return_offsets_mapping=True)
         spans = batch.pop("offset_mapping").numpy()
         with torch.inference_mode():
@@ -89,7 +89,8 @@ class EventClassifier:
             n_tokens = int(batch["attention_mask"][i].sum())
             yield Prediction(probabilities[i].astype(np.float32), attention[i, :n_tokens], spans[i, :n_tokens].astype(np.int64))
 
-    def _load(self) -> tuple[Any, Any, dict[str, torch.Tensor]]:
+    def load(self) -> tuple[Any, Any, dict[str, torch.Tensor]]:
+        """Tokenizer, encoder and head, read from the folder at the first call."""
         if self._loaded is None:
             import torch
             from safetensors.torch import load_file

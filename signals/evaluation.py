@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from signals.classify import to_text_input
 from signals.events import events_of_text, read_text
 from signals.taxonomy import text_types
 from storage.errors import InputError
+from storage.ids import content_key
 
 N_BOOTSTRAP = 1000
 BATCH = 32
@@ -85,6 +86,8 @@ class EventEvaluation:
     types: list[TypeScore]
     curve: list[CurvePoint]
     reliability: list[ConfidenceBin]
+    n_trained_on: int = 0  # texts that took part in the model's training: where it is not 0, the cross-fitted figures count
+    cross_fitted: dict[str, Any] | None = None
 
     def as_object(self) -> dict[str, Any]:
         """The engine's figures on top, everything else beneath."""
@@ -94,6 +97,8 @@ class EventEvaluation:
             "n_texts": self.n_texts,
             "n_labels": self.n_labels,
             "n_doubts": self.n_doubts,
+            "n_trained_on": self.n_trained_on,
+            "cross_fitted": self.cross_fitted,
             "baselines": {system.name: asdict(system) for system in self.systems[1:]},
             "by_type": {kind.event_type: asdict(kind) for kind in self.types},
             "curve": [asdict(point) for point in self.curve],
@@ -128,11 +133,12 @@ def evaluate_events(
         "keyword rules": [keyword_types(row) for row in rows],
         "zero-shot similarity": zero_shot_types(rows, encoder),
     }
-    generator = np.random.default_rng(seed)
-    picks = generator.integers(0, len(rows), (N_BOOTSTRAP, len(rows)))
-    scores = [_system_score(name, rows, types, picks) for name, types in systems.items()]
+    picks = resample(len(rows), seed)
+    scores = [score_found(name, rows, types, picks) for name, types in systems.items()]
     doubted = sum(len(set(row.get("doubt") or [])) for row in rows)
     labelled = sum(len(_certain(row)) for row in rows)
+    adaptation = classifier.manifest.get("adaptation", {})
+    trained_on = set(adaptation.get("texts", []))
     is_label = np.array([[name in row["labels"] for name in classifier.types] for row in rows])
     is_certain = np.array([[name not in (row.get("doubt") or []) for name in classifier.types] for row in rows])
     return EventEvaluation(
@@ -143,7 +149,19 @@ def evaluate_events(
         _type_scores(rows, found, picks),
         list(_iter_curve(probabilities[is_certain], is_label[is_certain])),
         list(_iter_bins(probabilities[is_certain], is_label[is_certain])),
+        sum(text_key(row) in trained_on for row in rows),
+        adaptation.get("cross_fitted"),
     )
+
+
+def resample(n_texts: int, seed: int) -> NDArray[np.int64]:
+    """Bootstrap samples of the texts, shape (N_BOOTSTRAP, n_texts)."""
+    return np.random.default_rng(seed).integers(0, n_texts, (N_BOOTSTRAP, n_texts))
+
+
+def text_key(row: Mapping[str, Any]) -> str:
+    """What a model's manifest calls a labelled text it was trained on."""
+    return content_key(row.get("title"), row.get("text"))
 
 
 def _iter_curve(probabilities: NDArray[np.float64], is_label: NDArray[np.bool_]) -> Iterator[CurvePoint]:
@@ -204,7 +222,8 @@ def _all_types(rows: Sequence[dict[str, Any]], found: Sequence[set[str]]) -> lis
     return [*text_types(), *extra]
 
 
-def _system_score(name: str, rows: Sequence[dict[str, Any]], found: Sequence[set[str]], picks: NDArray[np.int64]) -> SystemScore:
+def score_found(name: str, rows: Sequence[dict[str, Any]], found: Sequence[set[str]], picks: NDArray[np.int64]) -> SystemScore:
+    """Figures of the types found in each text, with the interval of F1 over the resampled texts."""
     types = _all_types(rows, found)
     counts = _counts(rows, found, types, is_strict=False)
     precision, recall, f1 = _figures(counts.sum(axis=(0, 1)))
