@@ -56,17 +56,16 @@ def score_book(
     scoring = prepare_scoring(store, catalogue, as_of, seed)
     spans = scoring.spans
     drifts: list[Mapping[str, Drift]] = []
+    n_done = 0
+
+    def on_span_progress(n_products: int) -> None:
+        on_progress(n_done + n_products, len(spans) * scoring.n_products)
+
     with store.transaction():
         store.save([scoring.run])
-        for done, span in enumerate(spans):
-            drifts.append(
-                score_span(
-                    store,
-                    scoring,
-                    span,
-                    lambda part, done=done: on_progress(done * scoring.n_products + part, len(spans) * scoring.n_products),
-                )
-            )
+        for span in spans:
+            drifts.append(score_span(store, scoring, span, on_span_progress))
+            n_done += scoring.n_products
         save_drift(store, scoring, drifts)
     return scoring.run
 
