@@ -44,6 +44,7 @@ PRODUCTS = (
     "Windows Server",
 )
 BATCH = 20_000
+MAX_BYTES = 4 << 30
 
 
 def write_book(path: Path, n_accounts: int) -> None:
@@ -52,13 +53,16 @@ def write_book(path: Path, n_accounts: int) -> None:
     types = sorted(name for name, days in load_catalogue(None).half_lives_days.items() if days > 0)
     days = [(AS_OF - timedelta(days=i)).isoformat() for i in range(1096)]
     with open_writer(path, job="benchmark") as store:
-        store.execute("PRAGMA foreign_keys = OFF")
+        store.execute_outside("PRAGMA foreign_keys = OFF")
+        store.execute_outside("PRAGMA synchronous = OFF")
+        ids = sorted(
+            content_key("account", i) for i in range(n_accounts)
+        )  # in the order of the indexes, which then only grow at their ends
         for start in range(0, n_accounts, BATCH):
-            _write_batch(store, range(start, min(n_accounts, start + BATCH)), types, days, np.random.default_rng(start))
+            _write_batch(store, ids[start : start + BATCH], types, days, np.random.default_rng(start))
 
 
-def _write_batch(store: Store, numbers: range, types: list[str], days: list[str], dice: np.random.Generator) -> None:
-    ids = [content_key("account", i) for i in numbers]
+def _write_batch(store: Store, ids: list[str], types: list[str], days: list[str], dice: np.random.Generator) -> None:
     n = len(ids)
     size = dice.normal(4.3, 1.0, n)
     industry = dice.integers(len(INDUSTRIES), size=n)
@@ -150,11 +154,11 @@ def _write_batch(store: Store, numbers: range, types: list[str], days: list[str]
 def run_ours(path: Path) -> dict[str, Any]:
     """Every account's numbers by the engine, without writing."""
     from scoring.book import iter_spans, load_book
-    from scoring.buying_signals import score_signals
+    from scoring.buying_signals import score_signals, strengths
     from scoring.fit_training import current_columns
     from scoring.logistic import one_thread
     from scoring.placing import Placing
-    from scoring.potential import PotentialRevenue, Spenders, size_segments
+    from scoring.potential import Groups, PotentialRevenue, Spenders
     from scoring.run import SLICE_ACCOUNTS, load_models
 
     catalogue = load_catalogue(None)
@@ -166,7 +170,8 @@ def run_ours(path: Path) -> dict[str, Any]:
         potentials: list[PotentialRevenue] = []
         for first, last in iter_spans(n_accounts, SLICE_ACCOUNTS):
             book = load_book(store, catalogue, AS_OF, first, last, needs_public=False)
-            sizes = size_segments(book, catalogue.segments)
+            groups = Groups.of(book, catalogue.segments)
+            known = strengths(book.events, catalogue.half_lives_days, AS_OF.toordinal())
             potentials = potentials or [
                 PotentialRevenue([Spenders.of(book, 1 << i, catalogue.segments)]) for i in range(len(catalogue.products))
             ]
@@ -174,9 +179,9 @@ def run_ours(path: Path) -> dict[str, Any]:
                 used = models[product.product_id]
                 assert used.fit is not None
                 fit, _, _ = used.fit.explain(current_columns(book, 1 << i))
-                signals = score_signals(book.events, len(book), used.weights, catalogue.half_lives_days, AS_OF).scores
+                signals = score_signals(book.events, len(book), used.weights, catalogue.half_lives_days, AS_OF, known).scores
                 _, names = placing.places(placing.bands(fit), placing.bands(signals))
-                potentials[i].ranges(sizes, book.industry)
+                potentials[i].ranges(groups)
                 for name in names:
                     clusters[name] = clusters.get(name, 0) + 1
     return {"clusters": clusters}
@@ -272,7 +277,7 @@ STEPS: dict[str, Callable[[Path], dict[str, Any]]] = {"learn": run_learn, "ours"
 
 
 def measure(step: str, path: Path) -> dict[str, Any]:
-    """Seconds and peak megabytes of a step in a process of its own."""
+    """Seconds and peak megabytes of a step in a process of its own; all but pandas may have 4 GiB of memory and no more."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.scoring_scale", "--step", step, "--store", str(path)],
@@ -280,15 +285,23 @@ def measure(step: str, path: Path) -> dict[str, Any]:
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
+        preexec_fn=None if step == "pandas" else _limit_memory,
     )
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
+
+
+def _limit_memory() -> None:
+    resource.setrlimit(resource.RLIMIT_DATA, (MAX_BYTES, MAX_BYTES))
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--accounts", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument(
+        "--pandas-up-to", type=int, default=300_000, help="a larger book is measured without pandas, which holds all of it in memory"
+    )
     parser.add_argument("--steps", nargs="+", default=list(STEPS), choices=list(STEPS))
     parser.add_argument("--step", choices=list(STEPS))
     parser.add_argument("--store", type=Path)
@@ -305,6 +318,8 @@ def main() -> None:
             path = Path(folder) / "book.db"
             write_book(path, n_accounts)
             for step in arguments.steps:
+                if step == "pandas" and n_accounts > arguments.pandas_up_to:
+                    continue
                 found = measure(step, path)
                 print(
                     f"{n_accounts:9,} {n_accounts * N_EVENTS:10,} {step:8} {found['seconds']:8.1f} {found['cpu_s']:8.1f} {found['peak_mib']:9.0f}",

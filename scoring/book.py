@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
-from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from scoring.blocks import Coded, read_block
 from scoring.columns import UNKNOWN, Flags, Floats, Texts, Whole
 from storage.catalogue import Catalogue, Product
 from storage.clock import end_of_day
@@ -54,29 +54,26 @@ class Deals:
 class Events:
     """Happenings about the account itself, as a buyer, one row each, by account, day and event id.
 
-    ``public`` is the day on which anyone could have known: the publication's date, or the first sight where it has none. ``observed`` is when we knew.
+    ``public`` is the day on which anyone could have known: the publication's date, or our first sight where it has none or came first.
     """
 
     account: Whole
     event_id: Texts
-    event_type: Texts
+    types: Sequence[str]  # the distinct types
+    type_at: Whole  # each event's position among them
     occurred: Whole
-    observed: Whole
     public: Whole
     confidence: Floats
     n_sources: Whole
 
-    @cached_property
-    def types(self) -> tuple[list[str], Whole]:
-        """The distinct types, and each event's position among them."""
-        index: dict[str, int] = {}
-        codes = np.fromiter((index.setdefault(name, len(index)) for name in self.event_type), dtype=np.int64, count=len(self.event_type))
-        return list(index), codes
+    def rows(self, index: Whole | Flags) -> Events:
+        """The events at an index, or where a mask holds."""
+        taken = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Events(**{name: column if name == "types" else column[index] for name, column in taken.items()})
 
     def by_type(self, values: Mapping[str, float]) -> Floats:
         """Each event's value by its type, 0 for types without one."""
-        names, codes = self.types
-        return np.array([values.get(name, 0.0) for name in names], dtype=float)[codes] if names else np.zeros(0)
+        return np.array([values.get(name, 0.0) for name in self.types], dtype=float)[self.type_at]
 
 
 @dataclass(frozen=True)
@@ -173,23 +170,24 @@ class _Places:
         at = np.minimum(np.searchsorted(self._keys, wanted), self.n - 1)
         return at, self._keys[at] == wanted
 
+    def of_coded(self, accounts: Coded) -> tuple[Whole, Flags]:
+        """The same for a column of ids that repeat."""
+        at, is_known = self.of(accounts.names)
+        return at[accounts.codes], is_known[accounts.codes]
+
 
 class _ProductBits:
-    """Which products a name and SKU belong to, as bits; each pair is matched once."""
+    """Which products a name and SKU belong to, as bits; each pair, ``json_array(name, sku)``, is matched once."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._products: Sequence[Product] = catalogue.products
-        self._known: dict[tuple[str, str | None], int] = {}
+        self._known: dict[str, int] = {}
 
-    def of(self, names: Sequence[str], skus: Sequence[str | None]) -> Whole:
-        found = np.zeros(len(names), dtype=np.int64)
-        for i, pair in enumerate(zip(names, skus, strict=True)):
-            bits = self._known.get(pair)
-            if bits is None:
-                bits = sum(1 << n for n, product in enumerate(self._products) if product.is_match(*pair))
-                self._known[pair] = bits
-            found[i] = bits
-        return found
+    def of(self, pairs: Sequence[str]) -> Whole:
+        for pair in set(pairs) - self._known.keys():
+            name, sku = json.loads(pair)
+            self._known[pair] = sum(1 << n for n, product in enumerate(self._products) if product.is_match(name, sku))
+        return np.array([self._known[pair] for pair in pairs], dtype=np.int64)
 
 
 _ACCOUNTS_SQL = """
@@ -200,40 +198,52 @@ _ACCOUNTS_SQL = """
         ORDER BY g.observed_on DESC, g.firmographics_id LIMIT 1)
     WHERE a.account_id >= :first AND a.account_id < :last AND a.observed_on <= :as_of ORDER BY a.account_id
 """
-_PURCHASES_SQL = """
-    SELECT account_id, product, sku, started_on, 0.0, 0 FROM subscriptions
+_SUBSCRIPTIONS_SQL = """
+    SELECT account_id, json_array(product, sku), started_on, 0.0, 0 FROM subscriptions
     WHERE account_id >= :first AND account_id < :last AND started_on BETWEEN :oldest AND :as_of
-    UNION ALL
-    SELECT account_id, product, sku, transacted_on, amount_usd, coalesce(is_end_of_support, 0) FROM transactions
+"""
+_TRANSACTIONS_SQL = """
+    FROM transactions INDEXED BY transactions_account
     WHERE account_id >= :first AND account_id < :last AND transacted_on BETWEEN :oldest AND :as_of
 """
 _DEALS_SQL = """
-    SELECT account_id, product, created_on, closed_on, outcome FROM opportunities
+    SELECT account_id, json_array(product, NULL), created_on, closed_on, outcome FROM opportunities
     WHERE account_id >= :first AND account_id < :last AND created_on <= :as_of ORDER BY account_id, created_on, opportunity_id
 """
 # A happening counts once; each further page that was seen by then and tells of it is another source.
+_SEEN = "substr(e.observed_at, 1, 10)"
+_PUBLISHED = f"min({_SEEN}, coalesce(d.published_on, '9999-12-31'))"
 _EVENTS_SQL = """
-    SELECT e.account_id, e.event_id, e.event_type, e.occurred_on, substr(e.observed_at, 1, 10), coalesce(d.published_on, ''), e.confidence,
-           coalesce(s.n_sources, 0)
-    FROM signal_events e
+    FROM signal_events e INDEXED BY signal_events_account
     LEFT JOIN documents d ON d.document_id = e.document_id
-    LEFT JOIN (SELECT duplicate_of, count(DISTINCT document_id) AS n_sources FROM signal_events
-               WHERE duplicate_of IS NOT NULL AND account_id >= :first AND account_id < :last AND observed_at <= :until GROUP BY 1) s
-           ON s.duplicate_of = e.event_id
     WHERE e.account_id >= :first AND e.account_id < :last AND e.duplicate_of IS NULL AND e.role = 'subject' AND e.stance = 'buyer'
       AND e.status != 'rumoured' AND e.observed_at <= :until
-    ORDER BY e.account_id, e.occurred_on, e.event_id
 """
-_EVENTS_ALONE_SQL = _EVENTS_SQL.replace("coalesce(d.published_on, '')", "''").replace(
-    "LEFT JOIN documents d ON d.document_id = e.document_id", ""
-)
+_EVENTS_ALONE_SQL = _EVENTS_SQL.replace("    LEFT JOIN documents d ON d.document_id = e.document_id\n", "")
+_DUPLICATES_SQL = """
+    SELECT duplicate_of, count(DISTINCT document_id) FROM signal_events
+    WHERE duplicate_of IS NOT NULL AND account_id >= :first AND account_id < :last AND observed_at <= :until GROUP BY 1
+"""
 
 
 def _load_purchases(store: Store, as_of: date, span: dict[str, str], places: _Places, bits: _ProductBits) -> Purchases:
-    oldest = as_of.replace(year=as_of.year - YEARS_OF_TRANSACTIONS, day=min(as_of.day, 28)).isoformat()
-    ids, names, skus, days, amounts, eos = _columns(store, _PURCHASES_SQL, span | {"oldest": oldest}, 6)
-    at, is_known = places.of(ids)
-    day, products, amount, is_eos = _days(days), bits.of(names, skus), _floats(amounts), _floats(eos) > 0
+    span = span | {"oldest": as_of.replace(year=as_of.year - YEARS_OF_TRANSACTIONS, day=min(as_of.day, 28)).isoformat()}
+    ids, pairs, days, amounts, eos = _columns(store, _SUBSCRIPTIONS_SQL, span, 5)
+    block = read_block(
+        store,
+        "account_id",
+        (("json_array(product, sku)", "code"), ("transacted_on", "code"), ("amount_usd", "number"), ("is_end_of_support", "number")),
+        _TRANSACTIONS_SQL,
+        span,
+    )
+    subscribed, transacted = bits.of(pairs), block.coded(0)
+    at_subscribed, is_known_subscribed = places.of(ids)
+    at_transacted, is_known_transacted = places.of_coded(block.accounts)
+    at, is_known = np.concatenate([at_subscribed, at_transacted]), np.concatenate([is_known_subscribed, is_known_transacted])
+    day = np.concatenate([_days(days), block.days(1)])
+    amount = np.concatenate([_floats(amounts), block.floats(2)])
+    is_eos = np.concatenate([_floats(eos), block.floats(3)]) > 0
+    products = np.concatenate([subscribed, bits.of(transacted.names)[transacted.codes]])
     # The order of rows in the store must not decide the last digit of a sum.
     order = np.lexsort((is_eos, products, amount, day, at))
     order = order[is_known[order]]
@@ -248,28 +258,47 @@ def _load_deals(store: Store, span: dict[str, str], places: _Places, bits: _Prod
     )
     closed_days = np.where(is_closed, _days([day or "9999-12-31" for day in closed]), date.max.toordinal())
     is_won = is_closed & np.array([outcome == "won" for outcome in outcomes], dtype=bool)
-    products = bits.of(names, [None] * len(names))
+    products = bits.of(names)
     return Deals(at[is_known], _days(created)[is_known], closed_days[is_known], is_closed[is_known], is_won[is_known], products[is_known])
 
 
 def _load_events(store: Store, as_of: date, seen_by: date, span: dict[str, str], places: _Places, needs_public: bool) -> Events:
-    ids, event_ids, types, occurred, observed, published, confidence, duplicates = _columns(
-        store, _EVENTS_SQL if needs_public else _EVENTS_ALONE_SQL, span | {"until": end_of_day(seen_by)}, 8
-    )
-    at, is_known = places.of(ids)
-    seen = _days(observed)
-    public = np.minimum(seen, _days([day or "9999-12-31" for day in published]))
+    block = read_block(
+        store,
+        "e.account_id",
+        (
+            ("e.event_id", "text"), ("e.event_type", "code"), ("e.occurred_on", "code"), (_PUBLISHED if needs_public else _SEEN, "code"),
+            ("e.confidence", "number"),
+        ),
+        _EVENTS_SQL if needs_public else _EVENTS_ALONE_SQL,
+        span | {"until": end_of_day(seen_by)},
+    )  # fmt: skip
+    at, is_known = places.of_coded(block.accounts)
+    types, public = block.coded(1), block.days(3)
     is_known &= public <= as_of.toordinal()
+    event_ids = block.texts(0)[is_known]
     return Events(
         at[is_known],
-        np.array(event_ids, dtype=object)[is_known],
-        np.array(types, dtype=object)[is_known],
-        _days(occurred)[is_known],
-        seen[is_known],
+        event_ids,
+        types.names,
+        types.codes[is_known],
+        block.days(2)[is_known],
         public[is_known],
-        _floats(confidence)[is_known],
-        1 + np.array(duplicates, dtype=np.int64)[is_known],
+        block.floats(4)[is_known],
+        _n_sources(store, span | {"until": end_of_day(seen_by)}, event_ids),
     )
+
+
+def _n_sources(store: Store, span: dict[str, str], event_ids: Texts) -> Whole:
+    """How many pages that were seen by then tell of each event: its own, and one for each document of its duplicates."""
+    n_sources = np.ones(len(event_ids), dtype=np.int64)
+    originals, n_documents = _columns(store, _DUPLICATES_SQL, span, 2)
+    if originals:
+        places = {event_id: place for place, event_id in enumerate(event_ids.tolist())}
+        for original, n in zip(originals, n_documents, strict=True):
+            if original in places:
+                n_sources[places[original]] += n
+    return n_sources
 
 
 def _looked_at(store: Store, as_of: date, span: dict[str, str], places: _Places) -> tuple[Flags, Flags]:

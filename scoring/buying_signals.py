@@ -48,10 +48,19 @@ def strengths(events: Events, half_lives_days: Mapping[str, float], as_of: Whole
 
 
 def score_signals(
-    events: Events, n_accounts: int, weights: Mapping[str, float], half_lives_days: Mapping[str, float], as_of: date
+    events: Events,
+    n_accounts: int,
+    weights: Mapping[str, float],
+    half_lives_days: Mapping[str, float],
+    as_of: date,
+    known: tuple[Floats, Whole] | None = None,
 ) -> SignalScores:
-    """Scores of all accounts at once; the points of an account's events add up to its score."""
-    strength, age = strengths(events, half_lives_days, as_of.toordinal())
+    """Scores of all accounts at once; the points of an account's events add up to its score.
+
+    Args:
+        known: what ``strengths`` gives for these events and this date, where several products are scored.
+    """
+    strength, age = known or strengths(events, half_lives_days, as_of.toordinal())
     weight = events.by_type(weights)
     share = weight * strength * momentum(weight * strength, age, events.account, n_accounts)
     total = np.bincount(events.account, weights=share, minlength=n_accounts)

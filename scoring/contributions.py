@@ -59,7 +59,7 @@ def signal_texts(signals: SignalScores, book: Book) -> tuple[Floats, list[str], 
         f'{{"event_id": "{event_id}", "event_type": "{event_type}", "weight": {weight!r}, "age_days": {age}, "points": {point!r}}}'
         for event_id, event_type, weight, age, point in zip(
             events.event_id[order].tolist(),
-            events.event_type[order].tolist(),
+            [events.types[at] for at in events.type_at[order].tolist()],
             np.round(signals.weights[order], DIGITS).tolist(),
             signals.age_days[order].tolist(),
             points.tolist(),

@@ -148,9 +148,9 @@ def _with_fresh(events: Events, event_type: str, n: int, as_of: date) -> Events:
     return Events(
         np.concatenate([events.account, np.zeros(n, dtype=np.int64)]),
         np.concatenate([events.event_id, np.array([f"~{i}" for i in range(n)], dtype=object)]),
-        np.concatenate([events.event_type, np.full(n, event_type, dtype=object)]),
+        [*events.types, event_type],
+        np.concatenate([events.type_at, np.full(n, len(events.types), dtype=np.int64)]),
         np.concatenate([events.occurred, day]),
-        np.concatenate([events.observed, day]),
         np.concatenate([events.public, day]),
         np.concatenate([events.confidence, np.full(n, ASSUMED_CONFIDENCE)]),
         np.concatenate([events.n_sources, np.ones(n, dtype=np.int64)]),

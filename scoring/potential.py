@@ -8,13 +8,13 @@ Source: the quantile view of a customer's wallet (Rosset et al.: Wallet estimati
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from scoring.book import Book
-from scoring.columns import Flags, Floats, Texts
+from scoring.columns import Flags, Floats, Texts, Whole
 from scoring.features import DAYS_PER_YEAR, spend
 from storage.catalogue import SizeSegments
 
@@ -39,6 +39,22 @@ class Spenders:
         return cls(yearly[bought], size_segments(book, segments)[bought], book.industry[bought])
 
 
+@dataclass(frozen=True)
+class Groups:
+    """Each account's pair of size segment and industry: ``pairs[codes[i]]``."""
+
+    pairs: Sequence[tuple[str, str]]
+    codes: Whole
+
+    @classmethod
+    def of(cls, book: Book, segments: SizeSegments) -> Groups:
+        """The groups of a book."""
+        index: dict[tuple[str, str], int] = {}
+        both = zip(size_segments(book, segments).tolist(), book.industry.tolist(), strict=True)
+        codes = np.fromiter((index.setdefault(pair, len(index)) for pair in both), dtype=np.int64, count=len(book))
+        return cls(list(index), codes)
+
+
 class PotentialRevenue:
     """Looks up ranges; NaN where too few bought at all."""
 
@@ -57,13 +73,11 @@ class PotentialRevenue:
             for kind in sorted(set(industry[of_size])):
                 self._add((name, kind), yearly[of_size & (industry == kind)], (name,) if (name,) in self._ranges else ())
 
-    def ranges(self, segment: Texts, industry: Texts) -> tuple[Floats, Floats]:
+    def ranges(self, groups: Groups) -> tuple[Floats, Floats]:
         """Low and high for each account, in dollars a year."""
         nothing = (float("nan"), float("nan"))
-        found = {}
-        for pair in set(zip(segment, industry, strict=True)):
-            found[pair] = self._ranges.get(pair) or self._ranges.get(pair[:1]) or self._ranges.get((), nothing)
-        rows = np.array([found[pair] for pair in zip(segment, industry, strict=True)]).reshape(-1, 2)
+        found = [self._ranges.get(pair) or self._ranges.get(pair[:1]) or self._ranges.get((), nothing) for pair in groups.pairs]
+        rows = np.array(found, dtype=float).reshape(-1, 2)[groups.codes]
         return rows[:, 0], rows[:, 1]
 
     def _add(self, key: tuple[str, ...], yearly: Floats, wider: tuple[str, ...]) -> None:
@@ -77,8 +91,10 @@ class PotentialRevenue:
 
 def size_segments(book: Book, segments: SizeSegments) -> Texts:
     """Each account's segment of the customer landscape; ``unknown`` where its size is."""
-    names = [segments.segment(None if np.isnan(n) else int(n)) or "unknown" for n in book.employees]
-    return np.array(names, dtype=object)
+    sizes, codes = np.unique(book.employees, return_inverse=True)
+    names = [segments.segment(None if np.isnan(n) else int(n)) or "unknown" for n in sizes.tolist()]
+    found: Texts = np.array(names, dtype=object)[codes]
+    return found
 
 
 def _quartiles(yearly: Floats) -> tuple[float, float]:

@@ -9,8 +9,8 @@ from datetime import date
 import numpy as np
 
 from scoring.book import Book, iter_spans, load_book
-from scoring.buying_signals import score_signals
-from scoring.columns import Texts
+from scoring.buying_signals import score_signals, strengths
+from scoring.columns import Floats, Whole
 from scoring.contributions import fit_texts, signal_texts
 from scoring.drift import Drift
 from scoring.features import NEVER
@@ -20,7 +20,7 @@ from scoring.learning import learn_models, training_span
 from scoring.logistic import one_thread
 from scoring.movement import Previous, load_previous
 from scoring.placing import Placing
-from scoring.potential import PotentialRevenue, Spenders, size_segments
+from scoring.potential import Groups, PotentialRevenue, Spenders
 from scoring.registry import ALL_PRODUCTS, FIT, SIGNALS, load_fit_model, load_in_use, load_signal_model
 from scoring.verdict import NOT_READY
 from scoring.workloads import Steps, first_days
@@ -112,11 +112,14 @@ def score_span(
     catalogue = scoring.catalogue
     drifts = {name: Drift(m.baseline) for name, m in scoring.models.items()}
     book = load_book(store, catalogue, date.fromisoformat(scoring.run.as_of), *span, needs_public=False)
-    sizes = size_segments(book, catalogue.segments)
+    groups = Groups.of(book, catalogue.segments)
+    known = strengths(book.events, catalogue.half_lives_days, book.as_of.toordinal())
     with store.transaction(), one_thread():
         for i, product in enumerate(catalogue.products):
             name = product.product_id
-            slice_ = _Slice(store, catalogue, scoring.run, book, product, 1 << i, scoring.models[name], scoring.previous, span, sizes)
+            slice_ = _Slice(
+                store, catalogue, scoring.run, book, product, 1 << i, scoring.models[name], scoring.previous, span, groups, known
+            )
             slice_.save(scoring.potentials[i], drifts[name])
             on_progress(i + 1)
         _save_next_workloads(store, catalogue, scoring.run.run_id, book, scoring.steps)
@@ -183,11 +186,11 @@ class _Slice:
 
     def __init__(
         self, store: Store, catalogue: Catalogue, run: ScoringRun, book: Book, product: Product, bits: int, models: ProductModels,
-        previous: Previous | None, span: tuple[str, str], sizes: Texts,
+        previous: Previous | None, span: tuple[str, str], groups: Groups, known: tuple[Floats, Whole],
     ) -> None:  # fmt: skip
         self._store, self._catalogue, self._run, self._book, self._product = store, catalogue, run, book, product
         self._bits, self._models, self._previous, self._span = bits, models, previous, span
-        self._sizes = sizes
+        self._groups, self._known = groups, known
 
     def save(self, potential: PotentialRevenue, drift: Drift) -> None:
         """Scores and stores."""
@@ -197,12 +200,12 @@ class _Slice:
         columns = current_columns(book, everything if self._models.is_pooled else self._bits)
         drift.add(columns.rows(book.has_firmographics))
         fit_scores, fit_jsons = fit_texts(self._models.fit, self._models.basis, columns, book.has_firmographics)
-        signals = score_signals(book.events, len(book), self._models.weights, self._catalogue.half_lives_days, book.as_of)
+        signals = score_signals(book.events, len(book), self._models.weights, self._catalogue.half_lives_days, book.as_of, self._known)
         signal_scores, signal_jsons, n_events = signal_texts(signals, book)
         placing = Placing(self._catalogue)
         fit_bands, signal_bands = placing.bands(fit_scores), placing.bands(signal_scores)
         segments, clusters = placing.places(fit_bands, signal_bands)
-        low, high = potential.ranges(self._sizes, book.industry)
+        low, high = potential.ranges(self._groups)
         n = len(ids)
         runs, products = [run_id] * n, [product_id] * n
         model_ids = [self._models.fit_id if known and self._models.fit else None for known in book.has_firmographics.tolist()]

@@ -106,17 +106,13 @@ def load_deals(book: Book, catalogue: Catalogue, bits: int) -> DealTable:
     event_of = np.arange(n_each.sum()) - np.repeat(np.cumsum(n_each) - n_each, n_each) + np.repeat(first, n_each)
     is_before = (events.public[event_of] < created[deal_of]) & (events.occurred[event_of] <= created[deal_of] + 366)
     deal_of, event_of = deal_of[is_before], event_of[is_before]
-    known = _take(events, event_of)
+    known = events.rows(event_of)
     values, _ = strengths(known, catalogue.half_lives_days, created[deal_of])
-    codes = np.array([index.get(str(name), -1) for name in known.event_type], dtype=np.int64)
+    codes = np.array([index.get(name, -1) for name in known.types], dtype=np.int64)[known.type_at]
     counted = codes >= 0
     np.add.at(strength, (deal_of[counted], codes[counted]), values[counted])
     controls = _controls(book, bits, account, created)
     return DealTable(types, strength, controls, deals.is_won[chosen], created, deals.closed[chosen], account)
-
-
-def _take(events: Any, index: Whole) -> Any:
-    return type(events)(*(getattr(events, name)[index] for name in events.__dataclass_fields__))
 
 
 def _controls(book: Book, bits: int, account: Whole, created: Whole) -> Columns:

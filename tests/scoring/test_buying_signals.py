@@ -26,8 +26,8 @@ def _events(rows: list[tuple[str, int, float, int]]) -> Events:
     n = len(rows)
     days = np.array([AS_OF.toordinal() - row[1] for row in rows], dtype=np.int64)
     return Events(
-        np.zeros(n, dtype=np.int64), np.array([f"e{i}" for i in range(n)], dtype=object), np.array([row[0] for row in rows], dtype=object),
-        days, days, days, np.array([row[2] for row in rows]), np.array([row[3] for row in rows], dtype=np.int64),
+        np.zeros(n, dtype=np.int64), np.array([f"e{i}" for i in range(n)], dtype=object), [row[0] for row in rows], np.arange(n),
+        days, days, np.array([row[2] for row in rows]), np.array([row[3] for row in rows], dtype=np.int64),
     )  # fmt: skip
 
 
