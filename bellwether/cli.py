@@ -155,14 +155,16 @@ def classify(
 
 @app.command()
 def score(as_of: AsOf = "", db: Db = None, as_json: Json = False) -> None:
-    """Score every account for every product as of a date: fit, buying signals, clusters (monthly).
+    """Score every account for every product as of a date: fit, buying signals, clusters, and the model card (monthly).
 
     Example: bellwether score --as-of 2026-11-01
     """
     from bellwether import jobs
     from bellwether.printing import print_clusters
 
-    print_clusters(*jobs.run_score(db, parse_as_of(as_of)), as_json)
+    run, counts, card = jobs.run_score(db, parse_as_of(as_of))
+    print_clusters(run, counts, as_json)
+    typer.echo(f"model card: {card}", err=True)
 
 
 app.command()(cli_models.learn)

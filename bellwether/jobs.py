@@ -110,8 +110,9 @@ def iter_classified(file: Path | None) -> Iterator[str]:
         raise InputError(f"cannot read {file}: {error.strerror}") from error
 
 
-def run_score(db: Path | None, as_of: date) -> tuple[ScoringRun, list[Row]]:
-    """``bellwether score``: the run, and its cluster counts per product."""
+def run_score(db: Path | None, as_of: date) -> tuple[ScoringRun, list[Row], Path]:
+    """``bellwether score``: the run, its cluster counts per product, and the model card of its date, ``model-cards/<as of>.html`` beside the store."""
+    from bellwether.model_jobs import write_card
     from reports.account_facts import save_cohorts
     from scoring.run import score_book
 
@@ -123,9 +124,11 @@ def run_score(db: Path | None, as_of: date) -> tuple[ScoringRun, list[Row]]:
         counts = list(
             store.query("SELECT product, cluster, count(*) AS n FROM cluster_assignments WHERE run_id = ? GROUP BY 1, 2", (run.run_id,))
         )
+        card = config.db.parent / "model-cards" / f"{as_of}.html"
+        write_card(store, catalogue, as_of, config.seed, card)
         job.leave({"run_id": run.run_id, "as_of": run.as_of, "n_accounts": run.n_accounts})
     order = [product.product_id for product in catalogue.products]
-    return run, sorted(counts, key=lambda row: order.index(row["product"]))
+    return run, sorted(counts, key=lambda row: order.index(row["product"])), card
 
 
 def run_report(

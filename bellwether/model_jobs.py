@@ -12,11 +12,12 @@ from bellwether.config import load_config
 from bellwether.job_log import writing_job
 from bellwether.progress import progress_bar
 from storage.errors import ConfigError
-from storage.store import Row, open_reader
+from storage.store import Row, Store, open_reader
 
 if TYPE_CHECKING:
     from scoring.learning import Learned
     from scoring.table_evaluation import TableEvaluation
+    from storage.catalogue import Catalogue
     from storage.records import ModelRelease
 
 
@@ -61,15 +62,21 @@ def run_rollback(db: Path | None, kind: str, product: str, model_id: str | None,
 
 def run_validate(db: Path | None, as_of: date, out: Path) -> dict[str, Any]:
     """``bellwether validate``: the content of the card that was written."""
+    config = load_config(db)
+    with writing_job(config, "validate") as (store, _):
+        return write_card(store, load_catalogue(config.catalogue), as_of, config.seed, out)
+
+
+def write_card(store: Store, catalogue: Catalogue, as_of: date, seed: int, out: Path) -> dict[str, Any]:
+    """The content of the model card of a date, which is kept in the store and written as a page with its JSON beside it."""
     import json
 
     from reports.model_card import write_model_card
     from scoring.validation import validate_clusters
 
-    config = load_config(db)
-    with writing_job(config, "validate") as (store, _), progress_bar("validate") as bar:
-        card = validate_clusters(store, load_catalogue(config.catalogue), as_of, config.seed, bar)
-        store.save([card])
+    with progress_bar("validate") as bar:
+        card = validate_clusters(store, catalogue, as_of, seed, bar)
+    store.save([card])
     write_model_card(card, out)
     content: dict[str, Any] = json.loads(card.content)
     return content
