@@ -130,7 +130,11 @@ def print_explanation(explanation: Explanation, is_json: bool) -> None:
 
 
 def _print_moved(moved: Moved, segment: str | None, cluster: str) -> None:
-    changes = [f"{name} {change:+.1f}" for name, change in (("fit", moved.fit_change), ("signals", moved.signal_change)) if change]
+    changes = [
+        f"{name} {change:+.1f}"
+        for name, change in (("fit", moved.fit_change), ("signals", moved.signal_change))
+        if abs(change or 0.0) >= 0.05
+    ]
     where = f"from {moved.from_cluster} ({moved.from_segment}) by {moved.cause}" if moved.cause else f"still {cluster} ({segment})"
     typer.echo(f"  since {moved.since}: {where}{'; ' if changes else ''}{', '.join(changes)}")
     for change, words in moved.parts:

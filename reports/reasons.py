@@ -79,8 +79,8 @@ def fit_reasons(fit_contributions: str, limit: int = 3) -> list[tuple[float, str
 def feature_in_words(feature: str, value: object) -> str:
     """A feature and its value as a seller would say them.
 
-    >>> feature_in_words("employees (log)", 4.9488), feature_in_words("industry", "Energy"), feature_in_words("customer for years", 0.0)
-    ('employees about 140', 'industry Energy', 'not yet a customer')
+    >>> feature_in_words("employees (log)", 4.9488), feature_in_words("industry", "Energy"), feature_in_words("customer for years", 1.2)
+    ('employees about 140', 'industry Energy', 'customer for 1 year')
     """
     if value is None:
         return f"{feature.removesuffix(' (log)')} unknown"
@@ -88,7 +88,9 @@ def feature_in_words(feature: str, value: object) -> str:
         if feature in LOG_NUMBERS:
             return f"{feature.removesuffix(' (log)')} about {math.expm1(value):,.0f}"
         if feature == "customer for years":
-            return "not yet a customer" if value == 0 else f"customer for {value:.0f} years"
+            if value < 0.5:
+                return "customer for less than half a year" if value else "not yet a customer"
+            return f"customer for {value:.0f} year{'' if value < 1.5 else 's'}"
         if feature == "bought end-of-support products":
             return "bought end-of-support products" if value else "no end-of-support products"
         if feature == "share of other deals won":
