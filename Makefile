@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test setup check eval bench bench-score train docs clean
+.PHONY: demo test setup check eval bench bench-extract bench-score drill train docs clean
 
 demo: setup
 	$(BIN)/python -m examples.demo demo
@@ -31,8 +31,14 @@ check: setup
 eval: setup
 	$(BIN)/python -m benchmarks.quality
 
-bench: setup
-	$(BIN)/python -m benchmarks.extraction
+bench: bench-extract
+
+bench-extract: setup
+	$(BIN)/python -m benchmarks.extract
+
+# Fifty kills at random points of the nightly job; the tests do five.
+drill: setup
+	BELLWETHER_KILLS=50 $(BIN)/python -m pytest tests/signals/test_extract_job.py -k killed
 
 bench-score: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
@@ -43,3 +49,4 @@ KEEP_MEMORY := MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_MMAP_MAX_=0 MALLOC_ARE
 train: setup
 	$(KEEP_MEMORY) $(BIN)/python -m signals.training $(if $(LABELLED),--out build/base)
 	$(if $(LABELLED),$(KEEP_MEMORY) $(BIN)/python -m signals.adaptation $(LABELLED) --base build/base)
+	$(BIN)/python -m signals.first_stage_training

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import bellwether
-from bellwether import cli_backup, cli_evaluate, cli_hub, cli_models, cli_operations, cli_sources
+from bellwether import cli_backup, cli_evaluate, cli_feedback, cli_hub, cli_models, cli_operations, cli_sources
 from bellwether.cli_options import AsOf, Db, Json, fail_usage, parse_as_of
 
 app = typer.Typer(
@@ -167,6 +167,7 @@ def score(as_of: AsOf = "", db: Db = None, as_json: Json = False) -> None:
     typer.echo(f"model card: {card}", err=True)
 
 
+app.command()(cli_feedback.feedback)
 app.command()(cli_models.learn)
 app.command()(cli_models.validate)
 app.command()(cli_hub.serve)

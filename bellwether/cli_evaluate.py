@@ -17,6 +17,9 @@ app = typer.Typer(
 @app.command()
 def events(
     gold: Annotated[Path, typer.Argument(metavar="GOLD.jsonl", help="classify's input plus labels and doubts.")],
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help="Draw precision against recall, and confidences against truth.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Precision, recall and F1 of events per type, beside keyword rules and zero-shot similarity.
@@ -26,7 +29,12 @@ def events(
     from bellwether import jobs
     from bellwether.printing import print_event_evaluation
 
-    print_event_evaluation(jobs.run_evaluate_events(gold), as_json)
+    evaluation = jobs.run_evaluate_events(gold)
+    if plot is not None:
+        from bellwether.evaluation_plot import plot_event_evaluation
+
+        plot_event_evaluation(evaluation, plot)
+    print_event_evaluation(evaluation, as_json)
 
 
 @app.command()

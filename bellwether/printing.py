@@ -160,14 +160,24 @@ def print_event_evaluation(evaluation: EventEvaluation, is_json: bool) -> None:
         )
     columns = ("system", "precision", "recall", "f1", "f1 low", "f1 high", "macro f1", "strict f1")
     print_table(columns, [(s.name, s.precision, s.recall, s.f1, s.f1_low, s.f1_high, s.macro_f1, s.strict_f1) for s in evaluation.systems])
+    o = evaluation.outside
+    print_table(columns, [(o.name, o.precision, o.recall, o.f1, o.f1_low, o.f1_high, o.macro_f1, o.strict_f1)])
+    typer.echo("\nfalse events by where the texts are from")
+    print_table(
+        ("ids begin with", "texts", "found", "false", "false per text", "low", "high"),
+        [
+            (p.origin, p.n_texts, p.n_found, p.n_false, p.false_per_text, p.false_per_text_low, p.false_per_text_high)
+            for p in evaluation.origins
+        ],
+    )
     typer.echo("\nby type (intervals: 95 %, bootstrap over texts)")
     print_table(
         ("type", "labels", "found", "right", "precision", "recall", "f1", "f1 low", "f1 high"),
         [(t.event_type, t.n_labels, t.n_found, t.n_right, t.precision, t.recall, t.f1, t.f1_low, t.f1_high) for t in evaluation.types],
     )
     typer.echo("\nthe bare probabilities, one threshold for all types")
-    print_table(("threshold", "precision", "recall"), [(p.threshold, p.precision, p.recall) for p in evaluation.curve[1::2]])
-    typer.echo("\nhow often a confidence is right")
+    print_table(("threshold", "precision", "recall"), [(p.threshold, p.precision, p.recall) for p in evaluation.curve[3::4]])
+    typer.echo(f"\nhow often a confidence is right (calibration error {evaluation.calibration_error:.3f})")
     print_table(
         ("confidence", "n", "mean", "right"),
         [(f"{b.low:.1f}-{b.high:.1f}", b.n, b.mean_confidence, b.share_right) for b in evaluation.reliability],

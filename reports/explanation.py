@@ -33,6 +33,7 @@ class ExplainedEvent:
     archive: str
     offset: int
     n_sources: int
+    event_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,5 +177,5 @@ def _explain_product(
 def _explain_event(points: float, event: Evidence, archive: Path) -> ExplainedEvent:
     return ExplainedEvent(
         points, event.event_type, event.status, event.occurred_on, event.confidence, event.quote, event.url, event.fetched_at,
-        str(archive / event.warc_file), event.warc_offset, event.n_sources,
+        str(archive / event.warc_file), event.warc_offset, event.n_sources, event.event_id,
     )  # fmt: skip

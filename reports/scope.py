@@ -19,6 +19,7 @@ from reports.writing import CLUSTER_ORDER, WrittenReport, iter_rows, latest_run,
 from storage.catalogue import Catalogue
 from storage.clock import end_of_day
 from storage.errors import StoreError
+from storage.feedback import WRONG_EVENTS
 from storage.store import Row, Store
 
 PAGE = 50
@@ -133,10 +134,11 @@ class PartnerScope:
         if not self.may_see(account_id):
             return []
         rows = self.store.query(
-            """SELECT e.*, d.url, d.title, coalesce(p.fetched_at, d.observed_at) AS fetched_at FROM signal_events e
+            f"""SELECT e.*, d.url, d.title, coalesce(p.fetched_at, d.observed_at) AS fetched_at FROM signal_events e
             JOIN documents d USING (document_id) LEFT JOIN pages p USING (page_id)
-            WHERE e.account_id = ? AND e.duplicate_of IS NULL AND e.observed_at <= ? ORDER BY e.occurred_on DESC, e.event_id LIMIT ?""",
-            (account_id, end_of_day(self.run()["as_of"]), limit),
+            WHERE e.account_id = :account AND e.duplicate_of IS NULL AND e.observed_at <= :until AND e.event_id NOT IN ({WRONG_EVENTS})
+            ORDER BY e.occurred_on DESC, e.event_id LIMIT :limit""",  # noqa: S608 - our own condition
+            {"account": account_id, "until": end_of_day(self.run()["as_of"]), "limit": limit},
         )
         return [row | {"words": type_in_words(row["event_type"])} for row in rows]
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from reports.reasons import Evidence, fit_reasons, load_evidence, signal_reasons, type_in_words
 from reports.writing import CLUSTER_ORDER, latest_run
 from storage.catalogue import NOT_SCORED, Catalogue
+from storage.clock import end_of_day
+from storage.feedback import WRONG_EVENTS
 from storage.store import Row, Store
 
 if TYPE_CHECKING:
@@ -129,12 +131,12 @@ def _timeline_figure(store: Store, as_of: str) -> str:
     """Events by month and type over the last eighteen months."""
     rows = list(
         store.query(
-            """
+            f"""
             SELECT substr(occurred_on, 1, 7) AS month, event_type, count(*) AS n FROM signal_events
-            WHERE duplicate_of IS NULL AND observed_at <= :as_of || 'T23:59:59Z' AND occurred_on <= :as_of AND occurred_on > date(:as_of, '-18 months')
-            GROUP BY 1, 2
-            """,
-            {"as_of": as_of},
+            WHERE duplicate_of IS NULL AND observed_at <= :until AND occurred_on <= :as_of AND occurred_on > date(:as_of, '-18 months')
+            AND event_id NOT IN ({WRONG_EVENTS}) GROUP BY 1, 2
+            """,  # noqa: S608 - our own condition
+            {"as_of": as_of, "until": end_of_day(as_of)},
         )
     )
     if not rows:

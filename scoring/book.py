@@ -19,6 +19,7 @@ from scoring.blocks import Coded, read_block
 from scoring.columns import UNKNOWN, Flags, Floats, Texts, Whole
 from storage.catalogue import Catalogue, Product
 from storage.clock import end_of_day
+from storage.feedback import WRONG_EVENTS
 from storage.store import Store
 
 YEARS_OF_TRANSACTIONS = 10
@@ -213,11 +214,11 @@ _DEALS_SQL = """
 # A happening counts once; each further page that was seen by then and tells of it is another source.
 _SEEN = "substr(e.observed_at, 1, 10)"
 _PUBLISHED = f"min({_SEEN}, coalesce(d.published_on, '9999-12-31'))"
-_EVENTS_SQL = """
+_EVENTS_SQL = f"""
     FROM signal_events e INDEXED BY signal_events_account
     LEFT JOIN documents d ON d.document_id = e.document_id
     WHERE e.account_id >= :first AND e.account_id < :last AND e.duplicate_of IS NULL AND e.role = 'subject' AND e.stance = 'buyer'
-      AND e.status != 'rumoured' AND e.observed_at <= :until
+      AND e.status != 'rumoured' AND e.observed_at <= :until AND e.event_id NOT IN ({WRONG_EVENTS})
 """
 _EVENTS_ALONE_SQL = _EVENTS_SQL.replace("    LEFT JOIN documents d ON d.document_id = e.document_id\n", "")
 _DUPLICATES_SQL = """

@@ -249,6 +249,7 @@ _DIGESTED = (
     ("technology_observations", "observation_id", "first_seen_on <= :as_of"),
     ("pages", "page_id", "fetched_at <= :as_of || 'T23:59:59Z'"),
     ("signal_events", "event_id", "observed_at <= :as_of || 'T23:59:59Z'"),
+    ("event_feedback", "feedback_id", "given_on <= :as_of"),
 )
 
 

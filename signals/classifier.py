@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signals.encoder import installed_minilm, load_sentence_transformer
+from signals.first_stage import FirstStage
 from storage.errors import ModelError
 
 if TYPE_CHECKING:
@@ -51,22 +53,39 @@ class Prediction:
 
 
 class EventClassifier:
-    """Probabilities of event types for texts, from a model folder written by ``signals.training``.
+    """Probabilities of event types for texts, from a model folder written by ``signals.training``; may be asked from several threads.
+
+    Args:
+        is_exact: reads all of a text, up to 512 tokens, in float32: the reference. Else an excerpt (signals/first_stage.py), in bfloat16 where the
+            processor has it.
 
     Raises:
         ModelError: files are missing or their hashes are not those of the manifest.
     """
 
-    def __init__(self, folder: Path = MODEL_FOLDER) -> None:
+    def __init__(self, folder: Path = MODEL_FOLDER, is_exact: bool = False) -> None:
         self.folder = folder
+        self.is_exact = is_exact
         self.manifest = read_manifest(folder)
         self.types: tuple[str, ...] = tuple(self.manifest["types"])
         self.thresholds = np.array([self.manifest["thresholds"][name] for name in self.types], np.float32)
-        self.version: str = self.manifest["version"]
+        self.first_stage = None if is_exact else FirstStage()
+        self.version: str = self.manifest["version"] + (f"-{self.first_stage.version}" if self.first_stage else "")
         self._loaded: tuple[Any, Any, dict[str, torch.Tensor]] | None = None
+        self._lock = threading.Lock()  # around loading and the tokenizer, which keeps the padding of its last call
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
-        """One Prediction per text, in order; texts are read up to 512 tokens."""
+        """One Prediction per text, in order; places are those of the whole text, of which an excerpt may have been read."""
+        if self.first_stage is None:
+            return self._predict(texts)
+        excerpts = [self.first_stage.excerpt(text) for text in texts]
+        found = self._predict([excerpt.text for excerpt in excerpts])
+        return [
+            replace(prediction, token_spans=excerpt.places_in_whole(prediction.token_spans))
+            for prediction, excerpt in zip(found, excerpts, strict=True)
+        ]
+
+    def _predict(self, texts: Sequence[str]) -> list[Prediction]:
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         found: dict[int, Prediction] = {}
         for i in range(0, len(order), BATCH_SIZE):
@@ -77,11 +96,14 @@ class EventClassifier:
     def _predict_batch(self, texts: list[str]) -> Iterator[Prediction]:
         import torch
 
-        tokenizer, encoder, head = self.load()
-        batch = tokenizer(texts, truncation=True, max_length=MAX_TOKENS, padding=True, return_tensors="pt", return_offsets_mapping=True)
+        with self._lock:
+            tokenizer, encoder, head = self.load()
+            batch = tokenizer(texts, truncation=True, max_length=MAX_TOKENS, padding=True, return_tensors="pt", return_offsets_mapping=True)
         spans = batch.pop("offset_mapping").numpy()
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=not self.is_exact and has_bfloat16()):
             hidden = encoder(**batch).last_hidden_state
+        with torch.inference_mode():
+            hidden = hidden.float()
             logits, attention = (found.numpy() for found in label_wise_logits(hidden, batch["attention_mask"], head))
         slope, offset = self.manifest["calibration"]["slope"], self.manifest["calibration"]["intercept"]
         probabilities = 1 / (1 + np.exp(-(slope * logits + offset)))
@@ -103,6 +125,18 @@ class EventClassifier:
             encoder.eval()
             self._loaded = (base.tokenizer, encoder, head)
         return self._loaded
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 itself; where it has to imitate it, float32 is faster.
+
+    Source: the flags of Linux; elsewhere float32 is read.
+    """
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def label_wise_logits(hidden: torch.Tensor, mask: torch.Tensor, head: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -23,6 +23,16 @@ _SUPPOSED = re.compile(
     r"\b(imagine|suppose|what if|what would|hypothetical|if (you|we|your|our|a|they) (were|was|had|ever|get|are)|could one day|let's say|picture this)\b",
     re.IGNORECASE,
 )
+# The writer sells to others what the event would be the use of.
+_SELLERS = re.compile(
+    r"\b(?:we|our (?:team|experts|consultants|engineers|specialists|services?)) (?:can |also |will |regularly |often )*(?:help|helps|support|advise|assist|guide|enable|offer|offers|deliver)s?\b"
+    r".{0,40}\b(?:clients?|customers?|companies|businesses|organi[sz]ations|firms|teams|you|your)\b|"
+    r"\b(?:book|request|schedule) (?:a|your) (?:free )?(?:demo|call|consultation|assessment)\b|\bfor your (?:business|company|organi[sz]ation|team)\b",
+    re.IGNORECASE,
+)
+_SOLD = frozenset(
+    "tech_adopted tech_retired cloud_migration business_system_project workplace_change compliance_milestone security_incident".split()
+)
 _PLANNED_PAUSE = re.compile(r"\b(?:scheduled|planned|maintenance (?:window|work)|for maintenance)\b", re.IGNORECASE)
 _PATCH_VERSION = re.compile(r"\b\d+\.\d+\.[1-9]\d*\b")
 
@@ -45,6 +55,15 @@ def status_of(sentence: str) -> str:
 def is_supposed(sentence: str) -> bool:
     """Whether the sentence only imagines what it tells."""
     return bool(_SUPPOSED.search(sentence))
+
+
+def is_sellers(event_type: str, sentence: str) -> bool:
+    """Whether the sentence offers others what it seems to tell of the account itself.
+
+    >>> is_sellers("cloud_migration", "We help mid-sized companies move to Azure."), is_sellers("cloud_migration", "We have moved to Azure.")
+    (True, False)
+    """
+    return event_type in _SOLD and bool(_SELLERS.search(sentence))
 
 
 def is_routine(event_type: str, sentence: str) -> bool:

@@ -9,8 +9,9 @@ from datetime import date
 import numpy as np
 
 from signals.classifier import EventClassifier, Prediction, classifier_text
-from signals.cues import is_routine, is_supposed, status_of
+from signals.cues import is_routine, is_sellers, is_supposed, status_of
 from signals.dates import event_date, names_only_past
+from signals.details import details_of
 from signals.job_functions import job_event_type
 from signals.sentences import Sentence, split_sentences
 from signals.subject import begins_with_other, goes_on, is_about_other, names_somebody
@@ -53,6 +54,7 @@ class DetectedEvent:
     quote: str
     quote_start: int
     quote_end: int
+    details: dict[str, str | float]
 
 
 def detect_events(classifier: EventClassifier, inputs: Sequence[TextInput]) -> list[list[DetectedEvent]]:
@@ -102,7 +104,12 @@ def _has_hint(event_type: str, sentence: str) -> bool:
 def _is_news(quote: Sentence, item: TextInput, event_type: str, sentences: list[Sentence]) -> bool:
     """Whether the sentence tells something of now, as a fact, about the account, and more than the everyday."""
     published = date.fromisoformat(item.published_on or item.observed_on)
-    if names_only_past(quote.text, published) or is_supposed(quote.text) or is_routine(event_type, quote.text):
+    if (
+        names_only_past(quote.text, published)
+        or is_supposed(quote.text)
+        or is_sellers(event_type, quote.text)
+        or is_routine(event_type, quote.text)
+    ):
         return False
     if event_type == "customer_win" and not (names_somebody(quote.text) or _has_hint(event_type, quote.text)):
         return False
@@ -136,6 +143,7 @@ def _event(item: TextInput, event_type: str, confidence: float, quote: Sentence,
         quote.text,
         -1 if in_title else max(0, quote.start - shift),
         -1 if in_title else quote.end - shift,
+        details_of(event_type, quote.text),
     )
 
 
@@ -145,4 +153,4 @@ def _events_of_job(item: TextInput) -> Iterator[DetectedEvent]:
         return
     day = item.published_on or item.observed_on
     source = "publication" if item.published_on else "observation"
-    yield DetectedEvent(event_type, JOB_CONFIDENCE, "announced", 1, day, "day", source, item.title or "", -1, -1)
+    yield DetectedEvent(event_type, JOB_CONFIDENCE, "announced", 1, day, "day", source, item.title or "", -1, -1, {})

@@ -85,9 +85,13 @@ class Tokens:
     doubts: list[int]
 
 
-def build_model(folder: Path = MODEL_FOLDER, settings: Settings = Settings(), report: Any = print) -> None:
-    """Trains, calibrates and writes the model folder that ``EventClassifier`` reads."""
-    examples = load_examples()
+def build_model(folder: Path = MODEL_FOLDER, settings: Settings = Settings(), report: Any = print, feedback: Path | None = None) -> None:
+    """Trains, calibrates and writes the model folder that ``EventClassifier`` reads.
+
+    Args:
+        feedback: a file of further examples, as ``bellwether feedback --export`` writes it.
+    """
+    examples = [*load_examples(), *(read_examples(feedback) if feedback else [])]
     held_out = [example for example in examples if example.is_held_out]
     training = [example for example in examples if not example.is_held_out]
     report(f"{len(training)} examples train, {len(held_out)} calibrate")
@@ -157,14 +161,18 @@ def save_model(folder: Path, encoder: Any, head: Any, manifest: dict[str, Any]) 
 
 def load_examples(folder: Path = EXAMPLES_FOLDER) -> list[Example]:
     """All examples in the order of file names and lines."""
+    return [example for path in sorted(folder.glob("*.jsonl")) for example in read_examples(path)]
+
+
+def read_examples(path: Path) -> list[Example]:
+    """The examples of one file."""
     examples = []
-    for path in sorted(folder.glob("*.jsonl")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            quotes = row["labels"] if isinstance(row["labels"], dict) else {}
-            examples.append(
-                Example(row["id"], row["account"], row["title"], row["text"], frozenset(row["labels"]), quotes, bool(row.get("trap")))
-            )
+    for line in path.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        quotes = row["labels"] if isinstance(row["labels"], dict) else {}
+        examples.append(
+            Example(row["id"], row["account"], row["title"], row["text"], frozenset(row["labels"]), quotes, bool(row.get("trap")))
+        )
     return examples
 
 
@@ -328,8 +336,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Fine-tunes the event classifier on signals/examples.")
     parser.add_argument("--out", type=Path, default=MODEL_FOLDER, help="model folder to write")
     parser.add_argument("--epochs", type=int, default=Settings().n_epochs)
+    parser.add_argument("--feedback", type=Path, help="further examples: what `bellwether feedback --export` wrote")
     arguments = parser.parse_args()
-    build_model(arguments.out, Settings(n_epochs=arguments.epochs))
+    build_model(arguments.out, Settings(n_epochs=arguments.epochs), feedback=arguments.feedback)
 
 
 if __name__ == "__main__":

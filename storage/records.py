@@ -237,6 +237,7 @@ class Document:
     published_source: str | None  # feed, jsonld, meta, url, text
     observed_at: str
     extractor_version: str
+    text_key: str | None = None  # the same for the same title, text and date of publication
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +263,20 @@ class SignalEvent:
     confidence: float
     extractor_version: str
     duplicate_of: str | None
+    details: str | None = None  # JSON object: amount, headcount, place, product, certificate, round, where the quote names them
+
+
+@dataclass(frozen=True, slots=True)
+class EventFeedback:
+    """What a reader said of an event: wrong events are neither scored nor reported from that day on. The latest word counts."""
+
+    feedback_id: str
+    event_id: str  # of the event that stands for the happening; kept also while no extractor finds it
+    account_id: str
+    verdict: str  # wrong, right
+    reason: str | None
+    given_on: str
+    sequence: int  # of the words on one event
 
 
 @dataclass(frozen=True, slots=True)
@@ -467,6 +482,7 @@ Record = (
     | FrontierUrl
     | Document
     | SignalEvent
+    | EventFeedback
     | Failure
     | ScoringRun
     | FitScore
@@ -500,6 +516,7 @@ TABLES: dict[type, tuple[str, tuple[str, ...]]] = {
     FrontierUrl: ("frontier_urls", ("frontier_id",)),
     Document: ("documents", ("document_id",)),
     SignalEvent: ("signal_events", ("event_id",)),
+    EventFeedback: ("event_feedback", ("feedback_id",)),
     Failure: ("failures", ("failure_id",)),
     ScoringRun: ("scoring_runs", ("run_id",)),
     FitScore: ("fit_scores", ("run_id", "account_id", "product")),

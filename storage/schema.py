@@ -194,3 +194,17 @@ def m009_operations(db: Database) -> None:
     CREATE INDEX job_runs_job ON job_runs(job, started_at);
     CREATE TABLE written_files (path TEXT PRIMARY KEY, sha256 TEXT NOT NULL, written_at TEXT NOT NULL) STRICT;
     """)
+
+
+@migrations()
+def m010_understood_in_depth(db: Database) -> None:
+    # A text that an account has published before is told by its key; feedback speaks of events that a later extractor may make anew.
+    db.executescript("""
+    ALTER TABLE documents ADD COLUMN text_key TEXT;
+    CREATE INDEX documents_text ON documents(account_id, text_key);
+    ALTER TABLE signal_events ADD COLUMN details TEXT;
+    CREATE TABLE event_feedback (
+        feedback_id TEXT PRIMARY KEY, event_id TEXT NOT NULL, account_id TEXT NOT NULL REFERENCES accounts,
+        verdict TEXT NOT NULL CHECK (verdict IN ('wrong','right')), reason TEXT, given_on TEXT NOT NULL, sequence INTEGER NOT NULL) STRICT;
+    CREATE INDEX event_feedback_event ON event_feedback(event_id);
+    """)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +24,8 @@ AT = "2026-10-01T00:00:00Z"
 NEWS = (
     "We have opened a second bakery in Porto, with 14 new ovens and a shop. The doors opened on 3 September 2026, and 22 people found work."
 )
+
+OPENING = "Padaria Ribeira today opened a new shop and bakery in Braga, its first location outside Porto. The shop has 14 ovens and employs 22 people."
 
 
 def _article(body: str, title: str = "A second bakery") -> bytes:
@@ -101,26 +105,87 @@ def _digest(db: Path) -> str:
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
-@pytest.mark.timeout(300)
-def test_killed_at_any_point_the_job_ends_in_the_same_events(tmp_path: Path) -> None:
-    pages = {f"{i}": _article(f"{NEWS} This is the {i}. note of the year.", f"Note {i}") for i in range(160)}
-    (tmp_path / "whole").mkdir()
-    (tmp_path / "killed").mkdir()
-    whole, killed = (_store_with(tmp_path / name, pages) for name in ("whole", "killed"))
-    _run(whole.parent, "extract", "--jobs", "1")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    for n_documents in (0, 1, 100):
-        job = subprocess.Popen(
-            [sys.executable, "-m", "bellwether", "extract", "--jobs", "1"], cwd=killed.parent, env=environment, stdout=subprocess.DEVNULL
-        )
-        deadline = time.monotonic() + 60
-        while job.poll() is None and time.monotonic() < deadline:
-            with open_reader(killed) as store:
-                if store.value("SELECT count(*) FROM documents") >= n_documents:
-                    break
+def _killed_at_random(folder: Path, order: random.Random, n_pages: int) -> bool:
+    """Starts the job and kills it somewhere in the next hundred documents; False when it was done before."""
+    job = subprocess.Popen(
+        [sys.executable, "-m", "bellwether", "extract", "--jobs", "1"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+    )
+    with open_reader(folder / "bellwether.db") as store:
+        until = store.value("SELECT count(*) FROM documents") + order.randrange(100)
+        while job.poll() is None and until < n_pages and store.value("SELECT count(*) FROM documents") < until:
             time.sleep(0.02)
-        time.sleep(0.3)
-        job.send_signal(signal.SIGKILL)
-        job.wait()
-    _run(killed.parent, "extract", "--jobs", "1")
-    assert _digest(killed) == _digest(whole)
+    time.sleep(order.uniform(0, 1.5))
+    job.send_signal(signal.SIGKILL)
+    return job.wait() != 0
+
+
+@pytest.mark.timeout(0 if "BELLWETHER_KILLS" in os.environ else 480)
+def test_killed_at_random_points_the_job_ends_in_the_same_events(tmp_path: Path) -> None:
+    n_kills = int(os.environ.get("BELLWETHER_KILLS", "5"))
+    n_pages = 256
+    pages = {
+        f"{i}": _article(f"{OPENING} This is the {i % 200}. note of the year.", f"Padaria Ribeira opens shop {i % 200}")
+        for i in range(n_pages)
+    }
+    (tmp_path / "whole").mkdir()
+    whole = _store_with(tmp_path / "whole", pages)
+    shutil.copytree(whole.parent, tmp_path / "new")
+    _run(whole.parent, "extract", "--jobs", "1")
+    with open_reader(whole) as store:
+        assert store.value("SELECT count(*) FROM signal_events") > n_pages / 2
+    order = random.Random(20261126)
+    n_done = 0
+    while n_done < n_kills:
+        killed = tmp_path / f"killed-{n_done}"
+        shutil.copytree(tmp_path / "new", killed)
+        while n_done < n_kills and _killed_at_random(killed, order, n_pages):
+            n_done += 1
+        _run(killed, "extract", "--jobs", "1")
+        assert _digest(killed / "bellwether.db") == _digest(whole), f"after {n_done} kills"
+
+
+def test_a_text_published_again_is_not_read_again_and_counts_as_a_source_only_elsewhere(tmp_path: Path) -> None:
+    page = _article(OPENING, "Padaria Ribeira opens a shop in Braga")
+    db = _store_with(tmp_path, {"first": page, "second": page, "third": page.replace(b"<body>", b"<body><nav>Home, news, shop</nav>")})
+    writer = ArchiveWriter(tmp_path / "again.warc.gz")
+    writer.write(
+        "https://ribeira.test/news/first", 200, HTML, page.replace(b"<body>", b"<body><nav>Another menu</nav>"), "2026-10-09T00:00:00Z"
+    )
+    writer.close()
+    _run(tmp_path, "ingest", "again.warc.gz")
+    _run(tmp_path, "extract", "--jobs", "1")
+    with open_reader(db) as store:
+        assert store.value("SELECT count(*) FROM documents") == 4
+        assert store.value("SELECT count(DISTINCT text_key) FROM documents") == 1
+        sources = {
+            (row["event_type"], row["happening"]): row["n"]
+            for row in store.query(
+                "SELECT event_type, coalesce(duplicate_of, event_id) AS happening, count(*) AS n FROM signal_events GROUP BY 1, 2"
+            )
+        }
+    assert sources
+    assert set(sources.values()) == {3}
+
+
+def test_no_planted_contact_reaches_the_database(tmp_path: Path) -> None:
+    contacts = [(f"Maren Tiefensee-{i}", f"maren.{i}@ribeira.test", f"+351 22 555 {1000 + i}") for i in range(167)]
+    pages = {
+        f"{n}": _article(
+            f"{OPENING}</p><p>Media contact</p>"
+            + "".join(f"<p>{name}</p><p>{mail}</p><p>Tel. {phone}</p>" for name, mail, phone in contacts[n::84])
+            + "<p>",
+            "Padaria Ribeira opens a shop in Braga",
+        )
+        for n in range(84)
+    }
+    db = _store_with(tmp_path, pages)
+    _run(tmp_path, "extract", "--jobs", "1")
+    with open_reader(db) as store:
+        tables = [row["name"] for row in store.query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name != 'pages'")]
+        everything = "\n".join(json.dumps(row, ensure_ascii=False) for table in tables for row in store.query(f"SELECT * FROM {table}"))
+        assert store.value("SELECT count(*) FROM documents") == 84
+        assert store.value("SELECT count(*) FROM signal_events") > 0
+    assert [part for contact in contacts for part in contact if part in everything] == []
