@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from bellwether.cli_options import AsOf, Db, Json, fail_usage, parse_as_of
+from storage.store import Store
 
 users = typer.Typer(help="Who may use the hub, and what they may see.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The person's name at sign-in.")]
@@ -128,10 +130,16 @@ def set_up(db: Path | None, public_host: str | None) -> None:
     from bellwether.jobs import hub_files
     from hub.setup import HubSettings, set_up_hub
 
+    def load_outlook(store: Store, run_id: str, account_id: str) -> dict[str, dict[str, Any]]:
+        from scoring import outlook  # kept out of start-up
+
+        return {name: dataclasses.asdict(each) for name, each in outlook.load_outlook(store, catalogue, run_id, account_id).items()}
+
     config = load_config(db)
+    catalogue = load_catalogue(config.catalogue)
     os.umask(0o077)
     folder = config.db.parent
-    set_up_hub(HubSettings(config.db, folder / "hub.db", hub_files(config.db), load_catalogue(config.catalogue), public_host))
+    set_up_hub(HubSettings(config.db, folder / "hub.db", hub_files(config.db), catalogue, public_host, load_outlook=load_outlook))
 
 
 def _is_loopback(address: str) -> bool:

@@ -114,6 +114,7 @@ def run_score(db: Path | None, as_of: date) -> tuple[ScoringRun, list[Row], Path
     """``bellwether score``: the run, its cluster counts per product, and the model card of its date, ``model-cards/<as of>.html`` beside the store."""
     from bellwether.model_jobs import write_card
     from reports.account_facts import save_cohorts
+    from reports.listing import save_listing
     from scoring.run import score_book
 
     config = load_config(db)
@@ -121,6 +122,7 @@ def run_score(db: Path | None, as_of: date) -> tuple[ScoringRun, list[Row], Path
     with writing_job(config, "score") as (store, job), progress_bar("score") as bar:
         run = score_book(store, catalogue, as_of, config.seed, bar)
         save_cohorts(store, catalogue, run)
+        save_listing(store, catalogue, run)
         counts = list(
             store.query("SELECT product, cluster, count(*) AS n FROM cluster_assignments WHERE run_id = ? GROUP BY 1, 2", (run.run_id,))
         )

@@ -8,24 +8,27 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import random
 import resource
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from bellwether.catalogue_file import load_catalogue
 from reports import FORMATS, REPORTS, write_report
+from reports.listing import save_listing
 from reports.scope import AccountFilters, PartnerScope, Right
 from storage.records import Partner, ScoringRun
 from storage.store import create_store, open_reader, open_writer
 
 CLUSTERS = ("Act now", "Evaluate", "Nurture", "Educate")
 BANDS = ("High", "Medium", "Low", "Very low")
-INDUSTRIES, COUNTRIES = ("Retail", "Energy", "Legal"), ("DE", "GB", "FR")
+INDUSTRIES = tuple(f"Industry {i:02}" for i in range(23))
+COUNTRIES = ("DE", "GB", "FR", "NL", "SE", "IT", "ES", "PL", "IE")
 FIT = json.dumps({"base": 40.0, "points": [{"feature": "industry", "value": "Retail", "points": 10.0}]})
 
 
@@ -37,6 +40,7 @@ def build(path: Path, n_accounts: int) -> None:
             [
                 Partner("P1", "One"),
                 Partner("P2", "Two"),
+                *(Partner(f"P{i}", f"Partner {i}") for i in range(3, 43)),
                 ScoringRun("r", "2026-11-01", "cloudascent", "m", n_accounts, load_catalogue(None).content_hash, "v"),
             ]
         )
@@ -44,8 +48,8 @@ def build(path: Path, n_accounts: int) -> None:
     connection.execute("PRAGMA synchronous = OFF")
     numbers = range(n_accounts)
     accounts = ((f"{i:016x}", f"a{i}.test", f"Account {i * 7919 % n_accounts:07d}", f"C{i}") for i in numbers)
-    facts = ((f"f{i:015x}", f"{i:016x}", i * 31 % 900, INDUSTRIES[i % 3], COUNTRIES[i % 3]) for i in numbers)
-    purchases = ((f"t{i:015x}", f"{i:016x}", f"P{1 + i % 2}") for i in numbers)
+    facts = ((f"f{i:015x}", f"{i:016x}", i * 31 % 900, INDUSTRIES[i * 13 % 23], COUNTRIES[i * 7 % 9]) for i in numbers)
+    purchases = ((f"t{i:015x}", f"{i:016x}", f"P{1 if i % 2 else 3 + i // 2 % 40}") for i in numbers)
     connection.executemany("INSERT INTO accounts VALUES (?,?,?,?,NULL,NULL,NULL,NULL,'2024-01-01')", accounts)
     names = "firmographics_id, account_id, source, observed_on, employees, industry, country"
     connection.executemany(f"INSERT INTO firmographics ({names}) VALUES (?,?,'import','2024-01-01',?,?,?)", facts)  # noqa: S608
@@ -61,8 +65,18 @@ def build(path: Path, n_accounts: int) -> None:
             "INSERT INTO cluster_assignments VALUES ('r',?,?,?,?,NULL,?,100.0,900.0)",
             ((f"{i:016x}", product, BANDS[rank(i)], BANDS[rank(i + 1)], CLUSTERS[rank(i)]) for i in range(n_accounts)),
         )  # fmt: skip
+    cohorts = load_catalogue(None).cohorts
+    for i, cohort in enumerate(cohorts[:3]):  # of one account in five, in fifty, in five hundred
+        connection.executemany(
+            "INSERT OR IGNORE INTO cohort_members VALUES ('r',?,?,?)",
+            ((f"{k:016x}", cohort.column, cohort.value) for k in range(0, n_accounts, 5 * 10**i)),
+        )
     connection.commit()
     connection.close()
+    with open_writer(path, "bench") as store:
+        start = time.perf_counter()
+        n_listed = save_listing(store, load_catalogue(None), ScoringRun("r", "2026-11-01", "cloudascent", "m", n_accounts, "", "v"))
+        print(f"listing: {n_listed} rows in {time.perf_counter() - start:.0f} s", flush=True)
 
 
 def score(i: int) -> float:
@@ -84,41 +98,56 @@ def report_in(path: Path, file_format: str, answer: Any) -> None:
     answer.put((written.n_rows, time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
 
 
-def times_of_table(path: Path) -> Iterator[tuple[str, float, float]]:
-    """(question, median ms, 95th percentile ms)."""
-    questions = {
-        "first page": AccountFilters("Azure"),
-        "Act now": AccountFilters("Azure", cluster="Act now"),
-        "Nurture": AccountFilters("Azure", cluster="Nurture"),
-        "Educate, DE": AccountFilters("Azure", cluster="Educate", country="DE"),
-        "Medium, Retail": AccountFilters("Azure", size="Medium", industry="Retail"),
-    }
+def questions() -> Iterator[AccountFilters]:
+    """No filter, each filter alone, and three hundred combinations of two to seven."""
+    plays = [f"{cohort.column}: {cohort.value}" for cohort in load_catalogue(None).cohorts]
+    values: dict[str, Sequence[Any]] = {
+        "cluster": CLUSTERS, "size": ("Small", "Medium", "Upper Medium"), "industry": INDUSTRIES, "country": COUNTRIES, "cohort": plays[:3],
+        "min_potential_usd": (500.0, 899.0, 5_000.0), "text": ("Account 04", "a77", "account 0123456", "no such name", "a1.test"),
+    }  # fmt: skip
+    yield AccountFilters("Azure")
+    for name, of in values.items():
+        for value in of:
+            yield AccountFilters("Azure", **{name: value})
+    dice = random.Random(1)
+    for _ in range(300):
+        names = dice.sample(sorted(values), dice.randint(2, 7))
+        yield AccountFilters("M365", **{name: dice.choice(values[name]) for name in names})
+
+
+def times_of_table(path: Path) -> Iterator[tuple[str, int, float, float, str]]:
+    """(who asks, how many questions, median ms, 95th percentile ms, the slowest); a question is what the page asks the store for."""
+    whose = {
+        "everyone": (Right(None),), "partner of half the accounts": (Right("P1"),), "partner of one in forty": (Right("P7"),),
+        "two partners, one of them in one country": (Right("P1", "DE"), Right("P7")),
+    }  # fmt: skip
     with open_reader(path) as store:
-        for who, right in (("all", Right(None)), ("partner", Right("P1"))):
-            scope = PartnerScope(store, load_catalogue(None), (right,))
-            for name, filters in questions.items():
-                taken = []
-                for _ in range(20):
-                    start = time.perf_counter()
-                    scope.accounts(scope.run(), filters)
-                    taken.append((time.perf_counter() - start) * 1000)
-                taken.sort()
-                yield f"{who}: {name}", taken[10], taken[18]
+        for who, rights in whose.items():
+            scope = PartnerScope(store, load_catalogue(None), rights)
+            taken = []
+            for filters in questions():
+                start = time.perf_counter()
+                scope.choices(scope.run())
+                scope.accounts(scope.run(), filters)
+                taken.append(((time.perf_counter() - start) * 1000, repr(filters)))
+            taken.sort()
+            yield who, len(taken), taken[len(taken) // 2][0], taken[len(taken) * 95 // 100][0], f"{taken[-1][0]:.0f} ms for {taken[-1][1]}"
 
 
 def main() -> None:
     """Prints one line a figure."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--accounts", type=int, default=1_000_000)
-    parser.add_argument("--store", type=Path)
+    parser.add_argument("--store", type=Path, help="keep the book here, or use the one that is here")
+    parser.add_argument("--formats", nargs="*", default=list(FORMATS))
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = chosen.store or Path(folder) / "book.db"
         if not path.exists():
             build(path, chosen.accounts)
-        for name, median, p95 in times_of_table(path):
-            print(f"accounts table, {name}: median {median:.0f} ms, p95 {p95:.0f} ms", flush=True)
-        for file_format in FORMATS:
+        for who, n_questions, median, p95, slowest in times_of_table(path):
+            print(f"accounts table, {who}: {n_questions} questions, median {median:.0f} ms, p95 {p95:.0f} ms; {slowest}", flush=True)
+        for file_format in chosen.formats:
             answer: Any = multiprocessing.get_context("spawn").Queue()
             worker = multiprocessing.get_context("spawn").Process(target=report_in, args=(path, file_format, answer))
             worker.start()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from django.db import connection
@@ -15,7 +14,7 @@ from hub.models import ReportFile, SavedReport
 from hub.setup import hub_settings
 from reports.filters import RowFilters
 from reports.scope import PartnerScope, Right
-from storage.errors import BellwetherError
+from storage.errors import BellwetherError, StoreError
 from storage.store import open_reader
 
 # One at a time: a report reads the whole book, and pages should stay quick meanwhile.
@@ -43,11 +42,13 @@ def make_file(file_id: int) -> ReportFile:
             scope = PartnerScope(store, hub_settings().catalogue, rights_of(saved.user) if saved.user.is_active else ())
             as_of = date.fromisoformat(saved.as_of) if saved.as_of else None
             run = scope.run(as_of)
-            path = path_of(file)
-            written = scope.write(saved.report, right_of(saved), path, as_of, saved.file_format, saved.columns, filters_of(saved))
-            path.chmod(0o600)
+            n_forgotten = scope.n_forgotten()
+            written = scope.write(saved.report, right_of(saved), file.path, as_of, saved.file_format, saved.columns, filters_of(saved))
+            file.path.chmod(0o600)
+        _require_nothing_forgotten(n_forgotten)
         file.state, file.n_rows, file.sha256, file.as_of = ReportFile.READY, written.n_rows, written.run.sha256, run["as_of"]
     except (BellwetherError, OSError) as error:
+        file.path.unlink(missing_ok=True)
         file.state, file.error = ReportFile.FAILED, str(error)[:300]
     except Exception:  # the person should learn of it; the log has the rest
         file.state, file.error = ReportFile.FAILED, "a mistake of ours; the hub's log says more"
@@ -68,9 +69,11 @@ def make_due(today: date) -> list[ReportFile]:
     return [make_file(file.pk) for file in ReportFile.objects.filter(state=ReportFile.QUEUED).order_by("pk")]
 
 
-def path_of(file: ReportFile) -> Path:
-    """Where the file lies; its name is a number, never anything someone typed."""
-    return hub_settings().files / f"{file.pk}.{file.saved.file_format}"
+def _require_nothing_forgotten(n_forgotten: int) -> None:
+    """A file read the store as it was when its making began: it must not outlive a company forgotten meanwhile."""
+    with open_reader(hub_settings().store) as store:
+        if PartnerScope(store, hub_settings().catalogue, ()).n_forgotten() != n_forgotten:
+            raise StoreError("a company was forgotten while the file was made; make it again")
 
 
 def right_of(saved: SavedReport) -> Right:

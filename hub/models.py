@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from django.contrib.auth.models import User
 from django.db import models
+
+from hub.setup import hub_settings
 
 VIEWER, EXECUTIVE = "report viewer", "executive report viewer"
 ROLES = (VIEWER, EXECUTIVE)
@@ -41,6 +45,7 @@ class ReportFile(models.Model):
     """One making of a saved report."""
 
     QUEUED, RUNNING, READY, FAILED = "queued", "running", "ready", "failed"
+    REMOVED = "removed"  # shown, never stored: it was ready, and its file is gone
 
     saved = models.ForeignKey(SavedReport, on_delete=models.CASCADE, related_name="files")
     state = models.CharField(max_length=10, default=QUEUED)
@@ -50,6 +55,16 @@ class ReportFile(models.Model):
     n_rows = models.PositiveIntegerField(null=True)
     sha256 = models.CharField(max_length=64, blank=True)
     error = models.CharField(max_length=300, blank=True)
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies; its name is a number, never anything someone typed."""
+        return hub_settings().files / f"{self.pk}.{self.saved.file_format}"
+
+    @property
+    def shown_state(self) -> str:
+        """The state, or that the file was removed: by ``bellwether forget``, since a forgotten company may stand in it, or by the operator."""
+        return self.REMOVED if self.state == self.READY and not self.path.exists() else str(self.state)
 
 
 class SignInFailure(models.Model):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from hub.views import accounts, assets, overview, reports, signing_in
+from hub.views import accounts, assets, audit_log, overview, reports, signing_in
 
 urlpatterns = [
     path("", overview.home, name="home"),
     path("sign-in", signing_in.sign_in, name="sign-in"),
     path("sign-out", signing_in.sign_out, name="sign-out"),
+    path("password", signing_in.password, name="password"),
+    path("audit", audit_log.audit_log, name="audit-log"),
     path("overview", overview.overview, name="overview"),
     path("accounts", accounts.accounts, name="accounts"),
     path("accounts/<str:account_id>", accounts.account, name="account"),

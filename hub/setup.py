@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.catalogue import Catalogue
+from storage.store import Store
 
 YEAR_S = 365 * 24 * 3600
 
@@ -24,6 +25,7 @@ class HubSettings:
     catalogue: Catalogue
     public_host: str | None = None  # the name behind a TLS proxy; None: plain HTTP on loopback only
     requests_per_minute: int = 240
+    load_outlook: Callable[[Store, str, str], Mapping[str, Mapping[str, Any]]] = lambda store, run_id, account_id: {}  # what would move an account
     now: Callable[[], str] | None = None  # a clock for tests; the machine's by default
 
 

@@ -8,7 +8,7 @@ from django import template
 from django.http import HttpRequest
 from django.utils.safestring import SafeString, mark_safe
 
-from hub.access import is_executive, person
+from hub.access import is_executive, is_overseer, person
 from reports.reasons import type_in_words
 
 register = template.Library()
@@ -19,7 +19,7 @@ def page_words(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return {"who": None}
-    return {"who": person(request).get_username(), "is_executive": is_executive(person(request)), "here": request.path}
+    return {"who": person(request).get_username(), "is_executive": is_executive(person(request)), "is_overseer": is_overseer(person(request)), "here": request.path}
 
 
 @register.filter

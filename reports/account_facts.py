@@ -142,13 +142,18 @@ def _read_only(action: int, first: str | None, second: str | None, database: str
     return sqlite3.SQLITE_DENY
 
 
-_BASE_SQL = """
+def latest_facts_of(account: str, facts: str) -> str:
+    """The SQL that joins the firmographics of an account known by ``:as_of``, under the given names of both tables."""
+    return f"""LEFT JOIN firmographics {facts} ON {facts}.firmographics_id = (
+        SELECT firmographics_id FROM firmographics latest WHERE latest.account_id = {account}.account_id AND latest.observed_on <= :as_of
+        ORDER BY latest.observed_on DESC, latest.firmographics_id LIMIT 1)"""
+
+
+_BASE_SQL = f"""
     SELECT a.account_id, a.domain, a.account_name, f.employees, f.annual_revenue_usd, f.industry, f.country, f.is_nonprofit
-    FROM accounts a LEFT JOIN firmographics f ON f.firmographics_id = (
-        SELECT firmographics_id FROM firmographics g WHERE g.account_id = a.account_id AND g.observed_on <= :as_of
-        ORDER BY g.observed_on DESC, g.firmographics_id LIMIT 1)
+    FROM accounts a {latest_facts_of("a", "f")}
     WHERE a.account_id IN (SELECT value FROM json_each(:ids)) AND a.observed_on <= :as_of ORDER BY a.account_id
-"""
+"""  # noqa: S608 - our own text
 _PURCHASES_SQL = """
     SELECT account_id, product, sku, coalesce(license_program, '') AS program, coalesce(seats, 0) AS seats, started_on AS day,
            (ends_on IS NULL OR ends_on >= :as_of) AND coalesce(lower(status), 'active') NOT IN ('cancelled', 'canceled', 'expired', 'suspended') AS is_active,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from reports.spreadsheet import safe_cell
 from storage.store import Row
 
 PARQUET_BATCH = 10_000
+ROWS_A_SHEET = 1_048_575  # Excel's most, less the header
 NUMBER_ENDINGS = ("FitScore", "SignalsScore", "PotentialRevenueLow", "PotentialRevenueHigh", "ExpiringRevenue")
 DATE_COLUMNS = ("AsOf", "AgreementEndDate")
 WIDE_COLUMNS = ("AccountName", "Reasons", "EvidenceUrls", "RecommendedNextWorkloads")
@@ -30,32 +31,49 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row], definitio
     return n_rows
 
 
-def write_xlsx(path: Path, columns: Sequence[str], rows: Iterable[Row], definitions: dict[str, str], as_of: date) -> int:
-    """Writes a sheet with typed cells, filters and a frozen header, and a sheet of definitions; no cell is a formula or a link."""
+def write_xlsx(
+    path: Path, columns: Sequence[str], rows: Iterable[Row], definitions: dict[str, str], as_of: date, rows_a_sheet: int = ROWS_A_SHEET
+) -> int:
+    """Writes sheets with typed cells, filters and a frozen header, and a sheet of definitions; no cell is a formula or a link.
+
+    A sheet holds 1,048,575 rows under its header; what is more goes on in "Report 2" and so on.
+    """
     import xlsxwriter
 
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    remaining, n_rows, n_sheets = iter(rows), 0, 0
     with xlsxwriter.Workbook(path, options) as book:
         book.set_properties({"created": datetime(as_of.year, as_of.month, as_of.day)})
         head = book.add_format({"bold": True, "bottom": 1})
-        day, number = book.add_format({"num_format": "yyyy-mm-dd"}), book.add_format({"num_format": "#,##0.##"})
-        sheet = book.add_worksheet("Report")
-        sheet.freeze_panes(1, 0)
-        for i, column in enumerate(columns):
-            sheet.set_column(i, i, 40 if column.endswith(WIDE_COLUMNS) else max(10, min(24, len(column) + 2)))
-            sheet.write_string(0, i, column, head)
-        n_rows = 0
-        for n_rows, row in enumerate(rows, start=1):
-            for i, column in enumerate(columns):
-                value = typed(column, row[column])
-                if isinstance(value, date):
-                    sheet.write_datetime(n_rows, i, datetime(value.year, value.month, value.day), day)
-                elif isinstance(value, float):
-                    sheet.write_number(n_rows, i, value, number)
-                elif value:
-                    sheet.write_string(n_rows, i, str(value).replace("\x00", "")[:32_767])
-        sheet.autofilter(0, 0, max(1, n_rows), len(columns) - 1)
+        formats = book.add_format({"num_format": "yyyy-mm-dd"}), book.add_format({"num_format": "#,##0.##"})
+        first = next(remaining, None)
+        while first is not None or not n_sheets:
+            n_sheets += 1
+            sheet = book.add_worksheet(f"Report {n_sheets}" if n_sheets > 1 else "Report")
+            written = chain([first], islice(remaining, rows_a_sheet - 1)) if first is not None else iter(())
+            n_rows += _write_sheet(sheet, columns, written, head, formats)
+            first = next(remaining, None)
         _write_definitions(book, head, columns, definitions)
+    return n_rows
+
+
+def _write_sheet(sheet: Any, columns: Sequence[str], rows: Iterable[Row], head: Any, formats: tuple[Any, Any]) -> int:
+    day, number = formats
+    sheet.freeze_panes(1, 0)
+    for i, column in enumerate(columns):
+        sheet.set_column(i, i, 40 if column.endswith(WIDE_COLUMNS) else max(10, min(24, len(column) + 2)))
+        sheet.write_string(0, i, column, head)
+    n_rows = 0
+    for n_rows, row in enumerate(rows, start=1):
+        for i, column in enumerate(columns):
+            value = typed(column, row[column])
+            if isinstance(value, date):
+                sheet.write_datetime(n_rows, i, datetime(value.year, value.month, value.day), day)
+            elif isinstance(value, float):
+                sheet.write_number(n_rows, i, value, number)
+            elif value:
+                sheet.write_string(n_rows, i, str(value).replace("\x00", "")[:32_767])
+    sheet.autofilter(0, 0, max(1, n_rows), len(columns) - 1)
     return n_rows
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from reports.account_facts import BATCH as ACCOUNTS_PER_BATCH
+from reports.account_facts import latest_facts_of
 from reports.declarations import REPORTS
 from reports.explanation import Explanation, explain_account
 from reports.filters import EVERYTHING, RowFilters
+from reports.listing import EVERYONES, cohort_bits
 from reports.reasons import type_in_words
 from reports.writing import CLUSTER_ORDER, WrittenReport, iter_rows, latest_run, write_report
 from storage.catalogue import Catalogue
@@ -64,7 +66,7 @@ class PartnerScope:
     store: Store
     catalogue: Catalogue
     rights: tuple[Right, ...]
-    _parameters: dict[str, Any] = field(default_factory=dict)
+    load_outlook: Callable[[Store, str, str], Mapping[str, Mapping[str, Any]]] = lambda store, run_id, account_id: {}
 
     def runs(self) -> list[str]:
         """The dates scored, latest first."""
@@ -87,24 +89,23 @@ class PartnerScope:
 
     def accounts(self, run: Row, filters: AccountFilters, page: int = 1) -> AccountList:
         """A page of accounts for a product, by fit score from the top."""
-        conditions, values = self._conditions(run, filters)
-        values |= {"limit": PAGE + 1, "offset": (page - 1) * PAGE}
-        rows = list(
-            self.store.query(f"{_LIST_SQL} WHERE {conditions} ORDER BY f.score DESC, f.account_id LIMIT :limit OFFSET :offset", values)
-        )
-        counted = f"SELECT count(*) FROM (SELECT 1 {_LIST_TABLES} WHERE {conditions} LIMIT {MOST_COUNTED + 1})"  # noqa: S608 - our own text
-        n_found = int(self.store.value(counted, values))
-        return AccountList(rows[:PAGE], n_found if n_found <= MOST_COUNTED else None, len(rows) > PAGE)
+        values: dict[str, Any] = {"product": filters.product}
+        listed, values = self._listed(run, "l.rank, l.account_id", list(self._chosen(filters, values)), values)
+        values["limit"] = max(MOST_COUNTED, page * PAGE) + 1
+        ids = [row["account_id"] for row in self.store.query(f"{listed} ORDER BY 1 LIMIT :limit", values)]
+        shown = ids[(page - 1) * PAGE : page * PAGE]
+        found = self.store.query(_SHOWN_SQL, {"run": run["run_id"], "as_of": run["as_of"], "product": filters.product, "ids": json.dumps(shown)})
+        rows = {row["account_id"]: row for row in found}
+        return AccountList([rows[account_id] for account_id in shown], len(ids) if len(ids) <= MOST_COUNTED else None, len(ids) > page * PAGE)
 
     def choices(self, run: Row) -> dict[str, list[str]]:
         """The industries and countries of the accounts that may be seen."""
-        visible, values = self._visible(run["as_of"])
+        self._require_listing(run)
         found: dict[str, list[str]] = {}
         for name in ("industry", "country"):
-            sql = f"""SELECT DISTINCT g.{name} AS value FROM firmographics g JOIN accounts a USING (account_id)
-                LEFT JOIN firmographics p ON p.firmographics_id = g.firmographics_id
-                WHERE g.{name} IS NOT NULL AND {visible} ORDER BY 1 LIMIT 200"""  # noqa: S608 - our own text
-            found[name] = [row["value"] for row in self.store.query(sql, values)]
+            parts, values = self._branches("listed_counts", f"l.{name} AS value", [f"l.{name} <> ''"])
+            sql = f"SELECT DISTINCT value FROM ({' UNION '.join(parts)}) ORDER BY 1 LIMIT 200"  # noqa: S608 - our own text
+            found[name] = [row["value"] for row in self.store.query(sql, values | {"product": self.catalogue.products[0].product_id})]
         return found
 
     def explanation(self, account_id: str) -> Explanation | None:
@@ -114,7 +115,10 @@ class PartnerScope:
         run = self.run()
         if not self.store.value("SELECT 1 FROM cluster_assignments WHERE run_id = ? AND account_id = ?", (run["run_id"], account_id)):
             return None
-        return explain_account(self.store, self.catalogue, account_id, None, date.fromisoformat(run["as_of"]), Path())
+        return explain_account(
+            self.store, self.catalogue, account_id, None, date.fromisoformat(run["as_of"]), Path(),
+            lambda run_id, account: self.load_outlook(self.store, run_id, account),
+        )  # fmt: skip
 
     def may_see(self, account_id: str) -> bool:
         """Whether the account lies in this scope, as of the latest run."""
@@ -154,27 +158,32 @@ class PartnerScope:
         return [row | {"play": plays[row["cohort"], row["value"]]} for row in members if (row["cohort"], row["value"]) in plays]
 
     def archived_text(self, account_id: str, document_id: str) -> Row | None:
-        """A page of the account as it was archived: its title and main text; None when it may not be seen."""
+        """A page of the account as it was archived by the latest run's date: its title and main text; None when it may not be seen."""
         if not self.may_see(account_id):
             return None
+        seen_by = end_of_day(self.run()["as_of"])
         return next(
             self.store.query(
                 """SELECT d.*, p.fetched_at, p.warc_file, p.warc_offset FROM documents d JOIN pages p USING (page_id)
-                WHERE d.document_id = :document AND (d.account_id = :account
-                    OR EXISTS (SELECT 1 FROM signal_events e WHERE e.document_id = d.document_id AND e.account_id = :account))""",
-                {"document": document_id, "account": account_id},
+                WHERE d.document_id = :document AND p.fetched_at <= :seen_by AND (d.account_id = :account OR EXISTS (
+                    SELECT 1 FROM signal_events e WHERE e.document_id = d.document_id AND e.account_id = :account AND e.observed_at <= :seen_by))""",
+                {"document": document_id, "account": account_id, "seen_by": seen_by},
             ),
             None,
         )
 
     def cluster_counts(self, run: Row) -> dict[str, dict[str, int]]:
         """Accounts per product and cluster."""
-        visible, values = self._visible(run["as_of"])
+        self._require_listing(run)
         counts = {product.product_id: dict.fromkeys(CLUSTER_ORDER, 0) for product in self.catalogue.products}
-        sql = f"""SELECT c.product, c.cluster, count(*) AS n FROM cluster_assignments c JOIN accounts a USING (account_id) {_FIRMOGRAPHICS}
-            WHERE c.run_id = :run AND {visible} GROUP BY 1, 2"""  # noqa: S608 - our own text
-        for row in self.store.query(sql, values | {"run": run["run_id"]}):
-            counts.get(row["product"], {})[row["cluster"]] = row["n"]
+        for product in counts:
+            parts, values = self._branches("listed_counts", "l.cluster, sum(l.n_accounts) AS n", [])
+            sql = f"{parts[0]} GROUP BY 1" if parts else ""
+            if len(parts) > 1:  # an account may be several partners': counted once
+                parts, values = self._branches("listed_accounts", "l.rank, l.cluster", [])
+                sql = f"SELECT cluster, count(*) AS n FROM ({' UNION '.join(parts)}) GROUP BY 1"  # noqa: S608 - our own text
+            for row in self.store.query(sql, values | {"product": product}) if sql else ():
+                counts[product][row["cluster"]] = row["n"]
         return counts
 
     def movements(self, run: Row, limit: int = 12) -> list[Row]:
@@ -202,6 +211,10 @@ class PartnerScope:
             return None
         text = self.store.value("SELECT content FROM model_cards ORDER BY as_of DESC, rowid DESC LIMIT 1")
         return json.loads(text) if text else None
+
+    def n_forgotten(self) -> int:
+        """How many companies are blocked: it grows while one is being forgotten."""
+        return int(self.store.value("SELECT count(*) FROM blocked_domains"))
 
     def preview(self, report: str, right: Right, as_of: date | None, filters: RowFilters, n_rows: int = 20) -> list[Row]:
         """The first rows of a report."""
@@ -248,57 +261,67 @@ class PartnerScope:
         corporate = self.catalogue.segments.corporate_from
         return f"({' OR '.join(parts)}) AND coalesce(p.employees, 0) < {corporate}", values
 
-    def _conditions(self, run: Row, filters: AccountFilters) -> tuple[str, dict[str, Any]]:
-        visible, values = self._visible(run["as_of"])
-        values |= {"run": run["run_id"], "product": filters.product}
-        if filters.cluster and run["catalogue_hash"] == self.catalogue.content_hash and (bounds := self._fit_bounds(filters.cluster)):
-            values["fit_from"], values["fit_below"] = bounds
-            visible += " AND f.score >= :fit_from AND f.score < :fit_below"
-        return " AND ".join(["f.run_id = :run", "f.product = :product", visible, *self._chosen(filters, values)]), values
+    def _listed(self, run: Row, columns: str, conditions: list[str], values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """A SELECT over the listed accounts that may be seen, each once."""
+        self._require_listing(run)
+        parts, of_rights = self._branches("listed_accounts", columns, conditions)
+        return " UNION ".join(parts) or f"SELECT {columns} FROM listed_accounts l WHERE 0", values | of_rights  # noqa: S608 - our own text
 
-    def _fit_bounds(self, cluster: str) -> tuple[float, float] | None:
-        """Fit scores outside which no account has the cluster: they lead straight to its place in the index by rank."""
-        bands, cells = self.catalogue.bands, self.catalogue.matrix.cells
-        limits = {
-            "High": (bands.high, 101.0),
-            "Medium": (bands.medium, bands.high),
-            "Low": (bands.low, bands.medium),
-            "Very low": (0.0, bands.low),
-        }
-        holding = [limits[band] for band, row in cells.items() if any(cell == cluster for _, cell in row.values())]
-        return (min(low for low, _ in holding), max(high for _, high in holding)) if holding else None
+    def _branches(self, table: str, columns: str, conditions: list[str]) -> tuple[list[str], dict[str, Any]]:
+        """A SELECT for each right over a listing, for ``:product``; a right to everything stands for all others."""
+        rights = [right for right in self.rights if right == EVERYTHING_OF_EVERYONE][:1] or list(self.rights)
+        parts: list[str] = []
+        values: dict[str, Any] = {}
+        for i, right in enumerate(rights):
+            values[f"whose{i}"] = EVERYONES if right.partner_global_id is None else right.partner_global_id
+            of_country = []
+            if right.country is not None:
+                values[f"country{i}"] = right.country
+                of_country = [f"l.country = :country{i}"]
+            all_conditions = " AND ".join(["l.product = :product", f"l.whose = :whose{i}", *of_country, *conditions])
+            parts.append(f"SELECT {columns} FROM {table} l WHERE {all_conditions}")  # noqa: S608 - our own text
+        return parts, values
+
+    def _require_listing(self, run: Row) -> None:
+        if self.store.value("SELECT run_id FROM listed_runs") != run["run_id"]:
+            raise StoreError(f"the accounts as of {run['as_of']} are not listed yet; run `bellwether score --as-of {run['as_of']}`")
 
     def _chosen(self, filters: AccountFilters, values: dict[str, Any]) -> Iterator[str]:
+        """Conditions on ``listed_accounts l``; the cheap ones first."""
         segments = self.catalogue.segments
         sizes = {
             "Small": (0, segments.medium_from),
             "Medium": (segments.medium_from, segments.upper_medium_from),
             "Upper Medium": (segments.upper_medium_from, segments.corporate_from),
         }
-        for name, column in (("cluster", "c.cluster"), ("industry", "p.industry"), ("country", "p.country")):
-            if value := getattr(filters, name):
-                values[name] = value
-                yield f"{column} = :{name}"
         if filters.size in sizes:
             values["size_from"], values["size_below"] = sizes[filters.size]
-            yield "p.employees >= :size_from AND p.employees < :size_below"
-        if filters.cohort:
-            values["cohort"], _, values["cohort_value"] = filters.cohort.partition(": ")
-            yield "a.account_id IN (SELECT account_id FROM cohort_members WHERE run_id = :run AND cohort = :cohort AND value = :cohort_value)"
+            yield "l.employees >= :size_from AND l.employees < :size_below"
         if filters.min_potential_usd is not None:
             values["min_potential"] = filters.min_potential_usd
-            yield "c.potential_revenue_high_usd >= :min_potential"
+            yield "l.potential_high_usd >= :min_potential"
+        if filters.cohort:
+            column, _, value = filters.cohort.partition(": ")
+            if bit := cohort_bits(self.catalogue.cohorts).get((column, value)):
+                values["bit"] = bit
+                yield "l.cohorts & :bit"
+            else:
+                values |= {"cohort": column, "cohort_value": value}
+                yield """EXISTS (SELECT 1 FROM cohort_members m JOIN listed_runs USING (run_id)
+                    WHERE m.cohort = :cohort AND m.account_id = l.account_id AND m.value = :cohort_value)"""
+        for name in ("cluster", "industry", "country"):
+            if value := getattr(filters, name):
+                values[name] = value
+                yield f"l.{name} = :{name}"
         if filters.text:
             values["text"] = f"%{filters.text.replace('~', '~~').replace('%', '~%').replace('_', '~_')}%"
-            yield "(a.account_name LIKE :text ESCAPE '~' OR a.domain LIKE :text ESCAPE '~')"
+            yield "l.account_id IN (SELECT account_id FROM accounts WHERE account_name LIKE :text ESCAPE '~' OR domain LIKE :text ESCAPE '~')"
 
 
-_FIRMOGRAPHICS = """LEFT JOIN firmographics p ON p.firmographics_id = (
-    SELECT firmographics_id FROM firmographics g WHERE g.account_id = a.account_id AND g.observed_on <= :as_of
-    ORDER BY g.observed_on DESC, g.firmographics_id LIMIT 1)"""
-_LIST_TABLES = f"""FROM fit_scores f CROSS JOIN cluster_assignments c USING (run_id, account_id, product)
-    CROSS JOIN accounts a USING (account_id) {_FIRMOGRAPHICS}"""
-_LIST_SQL = f"""SELECT a.account_id, a.account_name, a.domain, p.employees, p.industry, p.country, c.cluster, c.segment, c.fit_band, c.signals_band,
-    c.potential_revenue_low_usd, c.potential_revenue_high_usd, f.score AS fit_score,
-    (SELECT score FROM signal_scores s WHERE s.run_id = f.run_id AND s.account_id = f.account_id AND s.product = f.product) AS signal_score
-    {_LIST_TABLES}"""  # noqa: S608 - our own text
+EVERYTHING_OF_EVERYONE = Right(None)
+_FIRMOGRAPHICS = latest_facts_of("a", "p")
+_SHOWN_SQL = f"""SELECT a.account_id, a.account_name, a.domain, p.employees, p.industry, p.country, c.cluster, c.segment, c.fit_band, c.signals_band,
+    c.potential_revenue_low_usd, c.potential_revenue_high_usd, f.score AS fit_score, s.score AS signal_score
+    FROM accounts a JOIN cluster_assignments c USING (account_id) JOIN fit_scores f USING (run_id, account_id, product)
+    JOIN signal_scores s USING (run_id, account_id, product) {_FIRMOGRAPHICS}
+    WHERE c.run_id = :run AND c.product = :product AND a.account_id IN (SELECT value FROM json_each(:ids))"""  # noqa: S608 - our own text

@@ -208,3 +208,19 @@ def m010_understood_in_depth(db: Database) -> None:
         verdict TEXT NOT NULL CHECK (verdict IN ('wrong','right')), reason TEXT, given_on TEXT NOT NULL, sequence INTEGER NOT NULL) STRICT;
     CREATE INDEX event_feedback_event ON event_feedback(event_id);
     """)
+
+
+@migrations()
+def m011_listed_accounts(db: Database) -> None:
+    # What the hub's table of accounts is made of, for the latest scoring run; see reports/listing.py. ``rank`` is by fit score from the top.
+    db.executescript("""
+    CREATE TABLE listed_accounts (
+        product TEXT NOT NULL, whose TEXT NOT NULL, rank INTEGER NOT NULL, account_id TEXT NOT NULL, cluster TEXT NOT NULL, employees INTEGER,
+        industry TEXT, country TEXT, potential_high_usd REAL, cohorts INTEGER NOT NULL, PRIMARY KEY (product, whose, rank)) STRICT, WITHOUT ROWID;
+    CREATE TABLE listed_counts (
+        product TEXT NOT NULL, whose TEXT NOT NULL, industry TEXT NOT NULL, country TEXT NOT NULL, cluster TEXT NOT NULL, n_accounts INTEGER NOT NULL,
+        PRIMARY KEY (product, whose, industry, country, cluster)) STRICT, WITHOUT ROWID;
+    CREATE TABLE listed_runs (run_id TEXT PRIMARY KEY REFERENCES scoring_runs) STRICT;
+    DROP INDEX accounts_name;
+    CREATE INDEX accounts_name ON accounts(account_name, domain, account_id);
+    """)

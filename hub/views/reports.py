@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+from django.db import transaction
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -26,7 +27,7 @@ MOST_WAITING = 5
 @scoped
 def my_reports(request: HttpRequest, scope: PartnerScope) -> HttpResponse:
     """One's saved reports with the state of their latest files."""
-    saved = list(SavedReport.objects.filter(user=person(request)).prefetch_related("files").order_by("-id"))
+    saved = list(SavedReport.objects.filter(user=person(request)).prefetch_related("files__saved").order_by("-id"))
     rows = [
         {"saved": each, "title": REPORTS[each.report].title, "latest": max(each.files.all(), key=lambda file: file.pk, default=None)}
         for each in saved
@@ -82,9 +83,10 @@ def saved_report(request: HttpRequest, scope: PartnerScope, saved_id: int) -> Ht
 def make(request: HttpRequest, scope: PartnerScope, saved_id: int) -> HttpResponse:
     """Makes a file of a saved report in the background."""
     saved = _own(request, saved_id)
-    waiting = ReportFile.objects.filter(saved__user=person(request), state__in=(ReportFile.QUEUED, ReportFile.RUNNING)).count()
-    if waiting < MOST_WAITING:
-        file = making.request_file(saved)
+    with transaction.atomic():  # counted and queued at once, or parallel requests would pass the limit
+        waiting = ReportFile.objects.filter(saved__user=person(request), state__in=(ReportFile.QUEUED, ReportFile.RUNNING)).count()
+        file = making.request_file(saved) if waiting < MOST_WAITING else None
+    if file is not None:
         audit.record(request, person(request).get_username(), "report requested", f"{saved.pk} file {file.pk}")
         making.make_soon(file)
     return redirect(f"/reports/{saved.pk}")
@@ -108,7 +110,7 @@ def delete(request: HttpRequest, scope: PartnerScope, saved_id: int) -> HttpResp
     """Deletes a saved report and its files."""
     saved = _own(request, saved_id)
     for file in saved.files.all():
-        making.path_of(file).unlink(missing_ok=True)
+        file.path.unlink(missing_ok=True)
     audit.record(request, person(request).get_username(), "report deleted", str(saved.pk))
     saved.delete()
     return redirect("/reports")
@@ -119,11 +121,11 @@ def delete(request: HttpRequest, scope: PartnerScope, saved_id: int) -> HttpResp
 def download(request: HttpRequest, scope: PartnerScope, file_id: int) -> HttpResponseBase:
     """A file of one's own, as long as one still has the right it was made with."""
     file = ReportFile.objects.select_related("saved").filter(pk=file_id, saved__user=person(request), state=ReportFile.READY).first()
-    if file is None or making.right_of(file.saved) not in scope.rights or not making.path_of(file).exists():
+    if file is None or making.right_of(file.saved) not in scope.rights or not file.path.exists():
         raise Http404
     audit.record(request, person(request).get_username(), "download", f"file {file.pk} {file.saved.report} {file.n_rows} rows")
     name = f"{file.saved.report}-{file.as_of}.{file.saved.file_format}"
-    return FileResponse(making.path_of(file).open("rb"), as_attachment=True, filename=name)
+    return FileResponse(file.path.open("rb"), as_attachment=True, filename=name)
 
 
 def _own(request: HttpRequest, saved_id: int) -> SavedReport:

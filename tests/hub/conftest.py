@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from reports.account_facts import save_cohorts
+from reports.listing import save_listing
 from scoring.run import score_book
 from storage.ids import content_key
 from storage.records import Partner, Transaction
@@ -26,7 +27,9 @@ def build_book(path: Path) -> None:
             partner = "P1" if i % 2 else "P2"
             store.execute("UPDATE accounts SET account_name = ? WHERE account_id = ?", (f"Marker{partner} Company {i}", row["account_id"]))
             store.save([Transaction(content_key("hub", i), row["account_id"], partner, "Azure", None, 10.0, "2026-01-05", 0)])
-        save_cohorts(store, CATALOGUE, score_book(store, CATALOGUE, LAST_DAY, seed=1))
+        run = score_book(store, CATALOGUE, LAST_DAY, seed=1)
+        save_cohorts(store, CATALOGUE, run)
+        save_listing(store, CATALOGUE, run)
 
 
 class Clock:
@@ -49,7 +52,7 @@ def hub_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("hub")
     build_book(folder / "book.db")
-    set_up_hub(HubSettings(folder / "book.db", folder / "hub.db", folder / "files", CATALOGUE, None, 1_000_000, CLOCK))
+    set_up_hub(HubSettings(folder / "book.db", folder / "hub.db", folder / "files", CATALOGUE, None, 1_000_000, now=CLOCK))
     from hub.people import add_person, grant
 
     for name, role, partner in (("one", "report viewer", "P1"), ("two", "report viewer", "P2"), ("chief", "executive report viewer", "")):

@@ -1,0 +1,85 @@
+"""Who may do what: every address of the hub, every role, every method. A new address without a row here fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.hub.conftest import PASSWORD
+
+PEOPLE = ("stranger", "nobody", "two", "one", "chief")  # one owns the report and its file; two is of another partner; chief sees all accounts
+IN, NO, SIGN_IN, GONE, WRONG_METHOD = 200, 403, 302, 404, 405
+# Per address: what GET gives each of PEOPLE, then what POST does. 302 of a stranger leads to the sign-in page.
+TABLE = {
+    "home": ((302, 302, 302, 302, 302), (302, 302, 302, 302, 302)),
+    "sign-in": ((IN,) * 5, (401,) * 5),
+    "sign-out": ((WRONG_METHOD,) * 5, (302,) * 5),
+    "password": ((SIGN_IN, IN, IN, IN, IN), (SIGN_IN, 422, 422, 422, 422)),
+    "audit-log": ((SIGN_IN, NO, NO, NO, IN), (WRONG_METHOD,) * 5),
+    "overview": ((SIGN_IN, NO, NO, NO, IN), (WRONG_METHOD,) * 5),
+    "accounts": ((SIGN_IN, NO, IN, IN, IN), (WRONG_METHOD,) * 5),
+    "account": ((SIGN_IN, NO, GONE, IN, IN), (WRONG_METHOD,) * 5),
+    "archived-page": ((SIGN_IN, NO, GONE, IN, IN), (WRONG_METHOD,) * 5),
+    "plays": ((SIGN_IN, NO, IN, IN, IN), (WRONG_METHOD,) * 5),
+    "my-reports": ((SIGN_IN, NO, IN, IN, IN), (WRONG_METHOD,) * 5),
+    "new-report": ((SIGN_IN, NO, IN, IN, IN), (SIGN_IN, NO, IN, IN, IN)),
+    "saved-report": ((SIGN_IN, NO, GONE, IN, GONE), (WRONG_METHOD,) * 5),
+    "make-report": ((WRONG_METHOD,) * 5, (SIGN_IN, NO, GONE, 302, GONE)),
+    "schedule-report": ((WRONG_METHOD,) * 5, (SIGN_IN, NO, GONE, 302, GONE)),
+    "delete-report": ((WRONG_METHOD,) * 5, (SIGN_IN, NO, GONE, 302, GONE)),
+    "download": ((SIGN_IN, NO, GONE, IN, GONE), (WRONG_METHOD,) * 5),
+    "asset": ((IN,) * 5, (IN,) * 5),
+}
+
+
+def test_every_address_has_a_row(hub_store: Path) -> None:
+    from hub.pages import urlpatterns
+
+    assert {pattern.name for pattern in urlpatterns} == TABLE.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "who", "status"),
+    [
+        (name, method, who, status)
+        for name, statuses in TABLE.items()
+        for method, row in zip(("GET", "POST"), statuses, strict=True)
+        for who, status in zip(PEOPLE, row, strict=True)
+    ],
+)
+def test_each_gets_what_the_table_says(hub_store: Path, name: str, method: str, who: str, status: int) -> None:
+    from django.contrib.auth.models import User
+    from django.test import Client
+    from django.urls import reverse
+
+    from hub.making import make_file, request_file
+    from hub.models import SavedReport, SignInFailure
+    from storage.store import open_reader
+
+    saved = SavedReport.objects.create(
+        user=User.objects.get(username="one"), name="a report of one", report="security", partner_global_id="P1", file_format="csv", created_at=""
+    )
+    file = make_file(request_file(saved).pk) if name == "download" else None
+    with open_reader(hub_store) as store:
+        event = next(
+            store.query(
+                "SELECT account_id, document_id FROM signal_events JOIN accounts USING (account_id) WHERE account_name LIKE 'MarkerP1%' LIMIT 1"
+            )
+        )
+    arguments = {
+        "account": {"account_id": event["account_id"]}, "archived-page": event, "asset": {"name": "hub.css"},
+        "download": {"file_id": file.pk if file else 0},
+        **dict.fromkeys(("saved-report", "make-report", "schedule-report", "delete-report"), {"saved_id": saved.pk}),
+    }.get(name)  # fmt: skip
+    client = Client()
+    if who != "stranger":
+        client.force_login(User.objects.get(username=who))
+    answer = client.get(reverse(name, kwargs=arguments)) if method == "GET" else client.post(reverse(name, kwargs=arguments), {"day": "25"})
+    SignInFailure.objects.all().delete()
+    assert answer.status_code == status
+    if who == "stranger" and status == SIGN_IN and name not in ("home", "sign-out"):
+        assert answer["Location"].startswith("/sign-in?next=")
+    body = b"".join(answer.streaming_content) if answer.streaming else answer.content
+    assert b"MarkerP1 Company" not in body or who in ("one", "chief")
+    assert PASSWORD.encode() not in body
