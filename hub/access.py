@@ -61,7 +61,9 @@ def scoped(page: Callable[..., HttpResponse]) -> Page:
             )
         try:
             with open_reader(hub_settings().store) as store:
-                return page(request, PartnerScope(store, hub_settings().catalogue, rights, hub_settings().load_outlook), *arguments, **named)
+                return page(
+                    request, PartnerScope(store, hub_settings().catalogue, rights, hub_settings().load_outlook), *arguments, **named
+                )
         except StoreError as error:
             return error_page(request, 503, "There are no scores to show", f"{error}.")
 

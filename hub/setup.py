@@ -25,7 +25,9 @@ class HubSettings:
     catalogue: Catalogue
     public_host: str | None = None  # the name behind a TLS proxy; None: plain HTTP on loopback only
     requests_per_minute: int = 240
-    load_outlook: Callable[[Store, str, str], Mapping[str, Mapping[str, Any]]] = lambda store, run_id, account_id: {}  # what would move an account
+    load_outlook: Callable[[Store, str, str], Mapping[str, Mapping[str, Any]]] = (
+        lambda store, run_id, account_id: {}
+    )  # what would move an account
     now: Callable[[], str] | None = None  # a clock for tests; the machine's by default
 
 

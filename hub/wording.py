@@ -19,7 +19,12 @@ def page_words(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return {"who": None}
-    return {"who": person(request).get_username(), "is_executive": is_executive(person(request)), "is_overseer": is_overseer(person(request)), "here": request.path}
+    return {
+        "who": person(request).get_username(),
+        "is_executive": is_executive(person(request)),
+        "is_overseer": is_overseer(person(request)),
+        "here": request.path,
+    }
 
 
 @register.filter

@@ -146,7 +146,7 @@ def latest_facts_of(account: str, facts: str) -> str:
     """The SQL that joins the firmographics of an account known by ``:as_of``, under the given names of both tables."""
     return f"""LEFT JOIN firmographics {facts} ON {facts}.firmographics_id = (
         SELECT firmographics_id FROM firmographics latest WHERE latest.account_id = {account}.account_id AND latest.observed_on <= :as_of
-        ORDER BY latest.observed_on DESC, latest.firmographics_id LIMIT 1)"""
+        ORDER BY latest.observed_on DESC, latest.firmographics_id LIMIT 1)"""  # noqa: S608 - our own names
 
 
 _BASE_SQL = f"""

@@ -94,9 +94,13 @@ class PartnerScope:
         values["limit"] = max(MOST_COUNTED, page * PAGE) + 1
         ids = [row["account_id"] for row in self.store.query(f"{listed} ORDER BY 1 LIMIT :limit", values)]
         shown = ids[(page - 1) * PAGE : page * PAGE]
-        found = self.store.query(_SHOWN_SQL, {"run": run["run_id"], "as_of": run["as_of"], "product": filters.product, "ids": json.dumps(shown)})
+        found = self.store.query(
+            _SHOWN_SQL, {"run": run["run_id"], "as_of": run["as_of"], "product": filters.product, "ids": json.dumps(shown)}
+        )
         rows = {row["account_id"]: row for row in found}
-        return AccountList([rows[account_id] for account_id in shown], len(ids) if len(ids) <= MOST_COUNTED else None, len(ids) > page * PAGE)
+        return AccountList(
+            [rows[account_id] for account_id in shown], len(ids) if len(ids) <= MOST_COUNTED else None, len(ids) > page * PAGE
+        )
 
     def choices(self, run: Row) -> dict[str, list[str]]:
         """The industries and countries of the accounts that may be seen."""

@@ -22,7 +22,9 @@ def audit_log(request: HttpRequest) -> HttpResponse:
     """Sign-ins, downloads and changes, latest first, by person and action."""
     if not is_overseer(person(request)):
         audit.record(request, person(request).get_username(), "refused", request.path)
-        return error_page(request, 403, "This page is for executive report viewers of all partners", "Ask your operator if you should read it.")
+        return error_page(
+            request, 403, "This page is for executive report viewers of all partners", "Ask your operator if you should read it."
+        )
     who, action = request.GET.get("who", "").strip()[:150], request.GET.get("action", "")[:40]
     page = min(1_000, max(1, int(request.GET["page"]))) if request.GET.get("page", "").isdecimal() else 1
     entries = AuditEntry.objects.order_by("-pk")

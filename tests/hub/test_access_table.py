@@ -8,7 +8,13 @@ import pytest
 
 from tests.hub.conftest import PASSWORD
 
-PEOPLE = ("stranger", "nobody", "two", "one", "chief")  # one owns the report and its file; two is of another partner; chief sees all accounts
+PEOPLE = (
+    "stranger",
+    "nobody",
+    "two",
+    "one",
+    "chief",
+)  # one owns the report and its file; two is of another partner; chief sees all accounts
 IN, NO, SIGN_IN, GONE, WRONG_METHOD = 200, 403, 302, 404, 405
 # Per address: what GET gives each of PEOPLE, then what POST does. 302 of a stranger leads to the sign-in page.
 TABLE = {
@@ -58,7 +64,12 @@ def test_each_gets_what_the_table_says(hub_store: Path, name: str, method: str, 
     from storage.store import open_reader
 
     saved = SavedReport.objects.create(
-        user=User.objects.get(username="one"), name="a report of one", report="security", partner_global_id="P1", file_format="csv", created_at=""
+        user=User.objects.get(username="one"),
+        name="a report of one",
+        report="security",
+        partner_global_id="P1",
+        file_format="csv",
+        created_at="",
     )
     file = make_file(request_file(saved).pk) if name == "download" else None
     with open_reader(hub_store) as store:
@@ -70,13 +81,14 @@ def test_each_gets_what_the_table_says(hub_store: Path, name: str, method: str, 
     arguments = {
         "account": {"account_id": event["account_id"]}, "archived-page": event, "asset": {"name": "hub.css"},
         "download": {"file_id": file.pk if file else 0},
-        **dict.fromkeys(("saved-report", "make-report", "schedule-report", "delete-report"), {"saved_id": saved.pk}),
+        **{key: {"saved_id": saved.pk} for key in ("saved-report", "make-report", "schedule-report", "delete-report")},
     }.get(name)  # fmt: skip
     client = Client()
     if who != "stranger":
         client.force_login(User.objects.get(username=who))
     answer = client.get(reverse(name, kwargs=arguments)) if method == "GET" else client.post(reverse(name, kwargs=arguments), {"day": "25"})
     SignInFailure.objects.all().delete()
+    SavedReport.objects.filter(pk=saved.pk).delete()
     assert answer.status_code == status
     if who == "stranger" and status == SIGN_IN and name not in ("home", "sign-out"):
         assert answer["Location"].startswith("/sign-in?next=")
