@@ -196,11 +196,11 @@ def _fill(db: sqlite_utils.Database) -> dict[str, list[tuple[Any, ...]]]:
             values = []
             for name, kind, is_key in columns:
                 is_link = is_key or name in references or name in ("domain", "account_id")
-                value = key if is_link and kind == "TEXT" else "won" if name == "outcome" else SAMPLES[kind]
+                value = key if is_link and kind == "TEXT" else {"outcome": "won", "verdict": "right"}.get(name, SAMPLES[kind])
                 values.append(value)
             db.conn.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(values))})", values)
     db.conn.commit()
-    return {table: list(db.conn.execute(f"SELECT * FROM {table} ORDER BY 1, 2")) for table in tables}
+    return {table: sorted(db.conn.execute(f"SELECT * FROM {table}"), key=repr) for table in tables}
 
 
 @pytest.mark.parametrize("n_applied", range(1, len(migrations._migrations) + 1))
