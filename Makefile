@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test setup check eval bench bench-extract bench-score drill train docs clean
+.PHONY: demo test setup check eval drill bench bench-extract bench-score drill train docs clean
 
 demo: setup
 	$(BIN)/python -m examples.demo demo

@@ -9,7 +9,7 @@ import typer
 
 import bellwether
 from bellwether import cli_backup, cli_evaluate, cli_feedback, cli_hub, cli_models, cli_operations, cli_sources
-from bellwether.cli_options import AsOf, Db, Json, fail_usage, parse_as_of
+from bellwether.cli_options import AsOf, Cluster, Db, Json, fail_usage, parse_as_of
 
 app = typer.Typer(
     name="bellwether",
@@ -92,6 +92,10 @@ def crawl(
     fingerprints: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Further technology fingerprints in the Wappalyzer schema, beside ours.")
     ] = None,
+    cluster: Cluster = "",
+    n_parts: Annotated[
+        int, typer.Option("--parts", min=0, help="With --cluster: parts to cut the accounts into; 0 for one per worker.")
+    ] = 0,
     db: Db = None,
     as_json: Json = False,
 ) -> None:
@@ -104,12 +108,20 @@ def crawl(
 
     if kind and kind not in jobs.CRAWL_KINDS:
         fail_usage(f"{kind!r} is none of {', '.join(jobs.CRAWL_KINDS)}")
-    print_object(jobs.run_crawl_job(db, [kind] if kind else list(jobs.CRAWL_KINDS), shard, fingerprints), as_json)
+    print_object(jobs.run_crawl_job(db, [kind] if kind else list(jobs.CRAWL_KINDS), shard, fingerprints, cluster, n_parts), as_json)
 
 
 @app.command()
 def ingest(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE.warc[.gz]...", help="WARC files: ours, Common Crawl's, anyone's.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE.warc[.gz]...", help="WARC and WET files: ours, Common Crawl's, anyone's.")],
+    known_only: Annotated[bool, typer.Option("--known-only", help="Only records of accounts; nothing is noted of others.")] = False,
+    domains: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Only records of the accounts with these domains, one a line.")
+    ] = None,
+    index: Annotated[
+        Path | None, typer.Option(metavar="CDX", help="A CDX or CDXJ index: only the accounts' records it points to are read.")
+    ] = None,
+    n_jobs: Annotated[int, typer.Option("--jobs", help="Files read at once; 0 for one per core.")] = 1,
     db: Db = None,
     as_json: Json = False,
 ) -> None:
@@ -120,12 +132,13 @@ def ingest(
     from bellwether import jobs
     from bellwether.printing import print_object
 
-    print_object(jobs.run_ingest(db, files), as_json)
+    print_object(jobs.run_ingest(db, files, domains, known_only, index, n_jobs), as_json)
 
 
 @app.command()
 def extract(
     n_jobs: Annotated[int, typer.Option("--jobs", help="Sandboxed workers; 0 for one per core.")] = 0,
+    cluster: Cluster = "",
     db: Db = None,
     as_json: Json = False,
 ) -> None:
@@ -136,7 +149,7 @@ def extract(
     from bellwether import jobs
     from bellwether.printing import print_object
 
-    print_object(jobs.run_extract(db, n_jobs), as_json)
+    print_object(jobs.run_extract(db, n_jobs, cluster), as_json)
 
 
 @app.command()
@@ -154,7 +167,7 @@ def classify(
 
 
 @app.command()
-def score(as_of: AsOf = "", db: Db = None, as_json: Json = False) -> None:
+def score(as_of: AsOf = "", cluster: Cluster = "", db: Db = None, as_json: Json = False) -> None:
     """Score every account for every product as of a date: fit, buying signals, clusters, and the model card (monthly).
 
     Example: bellwether score --as-of 2026-11-01
@@ -162,7 +175,7 @@ def score(as_of: AsOf = "", db: Db = None, as_json: Json = False) -> None:
     from bellwether import jobs
     from bellwether.printing import print_clusters
 
-    run, counts, card = jobs.run_score(db, parse_as_of(as_of))
+    run, counts, card = jobs.run_score(db, parse_as_of(as_of), cluster)
     print_clusters(run, counts, as_json)
     typer.echo(f"model card: {card}", err=True)
 

@@ -12,6 +12,9 @@ Db = Annotated[
     Path | None, typer.Option("--db", metavar="PATH", help="The store; else BELLWETHER_DB, else bellwether.db beside bellwether.toml.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Cluster = Annotated[
+    str, typer.Option("--cluster", metavar="ADDRESS", help="Run on the Dask cluster at tcp://HOST:PORT, or local:N for N workers here.")
+]
 AsOf = Annotated[str, typer.Option("--as-of", metavar="D", help="Date YYYY-MM-DD; only what was known by its end counts.")]
 
 

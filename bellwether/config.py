@@ -61,6 +61,8 @@ class Config:
     path: Path | None
     db: Path
     archive: Path
+    archive_url: str
+    lake: str
     catalogue: Path | None
     seed: int
     wait_s: float
@@ -88,6 +90,8 @@ def load_config(db: Path | None = None, start: Path | None = None) -> Config:
         path=path,
         db=(chosen_db or folder / reader.text("storage.db", "bellwether.db")).absolute(),
         archive=(folder / reader.text("storage.archive", "archive")).absolute(),
+        archive_url=reader.text("storage.archive_url", ""),
+        lake=_place(folder, reader.text("storage.lake", "lake")),
         catalogue=catalogue.absolute() if catalogue.exists() else None,
         seed=int(reader.number("score.seed", 20261101)),
         wait_s=reader.number("storage.wait_s", 0, minimum=0),
@@ -100,6 +104,11 @@ def load_config(db: Path | None = None, start: Path | None = None) -> Config:
     )
     reader.refuse_unknown()
     return config
+
+
+def _place(folder: Path, text: str) -> str:
+    """A URL as it is, a path in full."""
+    return text if "://" in text else str((folder / text).absolute())
 
 
 def find_config(start: Path) -> Path | None:

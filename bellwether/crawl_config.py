@@ -48,12 +48,19 @@ def read_opt_out(file: Path | None) -> frozenset[str]:
     Raises:
         ConfigError: the file cannot be read, or a line names no domain.
     """
-    if file is None:
-        return frozenset()
+    return read_domains(file, "crawl.opt_out") if file else frozenset()
+
+
+def read_domains(file: Path, named_by: str) -> frozenset[str]:
+    """The domains of a file: one a line, ``#`` begins a comment.
+
+    Raises:
+        ConfigError: the file cannot be read, or a line names no domain.
+    """
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read crawl.opt_out {file}: {error}") from error
+        raise ConfigError(f"cannot read {named_by} {file}: {error}") from error
     domains = set()
     for number, line in enumerate(lines, 1):
         text = line.partition("#")[0].strip()

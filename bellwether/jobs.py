@@ -19,7 +19,8 @@ from storage.clock import now_text
 from storage.errors import InputError
 from storage.ids import content_hash
 from storage.records import ScoringRun, WrittenFile
-from storage.store import Row, open_reader
+from storage.store import Row, Store, open_reader
+from urls import registrable_domain
 
 if TYPE_CHECKING:
     from intake import ImportSummary
@@ -53,7 +54,9 @@ def run_import_cloudascent(db: Path | None, file: Path, observed_on: date) -> Cl
         return import_cloudascent(store, file, observed_on.isoformat(), bar)
 
 
-def run_crawl_job(db: Path | None, kinds: Sequence[str], shard: str, fingerprints: Path | None = None) -> dict[str, Any]:
+def run_crawl_job(
+    db: Path | None, kinds: Sequence[str], shard: str, fingerprints: Path | None = None, cluster: str = "", n_parts: int = 0
+) -> dict[str, Any]:
     """``bellwether crawl``."""
     from bellwether.crawl_config import crawl_config
     from crawler.run import run_crawl
@@ -61,28 +64,45 @@ def run_crawl_job(db: Path | None, kinds: Sequence[str], shard: str, fingerprint
     config = load_config(db)
     settings = crawl_config(config, shard, fingerprints)
     settings.require_contact()
+    if cluster:
+        from bellwether.cluster import connected, crawl_on
+
+        with writing_job(config, "crawl") as (store, job), connected(cluster) as client, progress_bar("crawl") as bar:
+            parts = n_parts or len(client.scheduler_info(n_workers=-1)["workers"])
+            job.leave(crawl_on(client, config, store, settings, kinds, parts, bar))
+        return job.figures
     with outside_job(config, "crawl") as job, progress_bar("crawl") as bar:
         job.leave(run_crawl(settings, kinds, lambda kind, done, total: bar(done, total)))
+    _send_archive(config)
     return job.figures
 
 
-def run_ingest(db: Path | None, files: Sequence[Path]) -> dict[str, Any]:
+def run_ingest(
+    db: Path | None,
+    files: Sequence[Path],
+    domains: Path | None = None,
+    is_known_only: bool = False,
+    index: Path | None = None,
+    n_jobs: int = 1,
+) -> dict[str, Any]:
     """``bellwether ingest``."""
-    from signals.ingestion import ingest_file
+    from bellwether.crawl_config import read_domains
+    from signals.ingestion import ingest_files
 
     config = load_config(db)
-    total: dict[str, int] = {"pages": 0, "new": 0, "failures": 0}
-    with writing_job(config, "ingest") as (store, job), _sandbox(config, 1) as sandbox, progress_bar("ingest") as bar:
-        for file in files:
-            if not file.is_file():
-                raise InputError(f"no file at {file}")
-            for name, n in ingest_file(store, sandbox, file, config.archive, now_text(), bar).items():
-                total[name] += n
-        job.leave(total)
-    return total
+    for file in (*files, *((index,) if index else ())):
+        if not file.is_file():
+            raise InputError(f"no file at {file}")
+    with writing_job(config, "ingest") as (store, job), _sandbox(config, n_jobs) as sandbox, progress_bar("ingest") as bar:
+        wanted = read_domains(domains, "--domains") if domains else None
+        if wanted is None and (is_known_only or index):
+            wanted = frozenset(row["domain"] for row in store.query("SELECT domain FROM accounts"))
+        wanted = None if wanted is None else frozenset(registrable_domain(domain) or domain for domain in wanted)
+        job.leave(ingest_files(store, sandbox, files, config.archive, now_text(), bar, wanted, index))
+    return job.figures
 
 
-def run_extract(db: Path | None, n_jobs: int) -> dict[str, Any]:
+def run_extract(db: Path | None, n_jobs: int, cluster: str = "") -> dict[str, Any]:
     """``bellwether extract``."""
     from signals.extraction import extract_pages
     from signals.technology_events import extract_technology_events
@@ -90,9 +110,33 @@ def run_extract(db: Path | None, n_jobs: int) -> dict[str, Any]:
     config = load_config(db)
     rivals = load_catalogue(config.catalogue).rivals
     with writing_job(config, "extract") as (store, job), _sandbox(config, n_jobs) as sandbox, progress_bar("extract") as bar:
-        job.leave(extract_pages(store, config.archive, _classifier(config), sandbox, now_text(), bar))
+        _fetch_archive(config, store)
+        if cluster:
+            from bellwether.cluster import connected, extract_on
+
+            with connected(cluster) as client:
+                job.leave(extract_on(client, config, store, now_text(), bar))
+        else:
+            job.leave(extract_pages(store, config.archive, _classifier(config), sandbox, now_text(), bar))
         job.leave({"n_technology_events": extract_technology_events(store, config.archive, sandbox, rivals, now_text())})
     return job.figures
+
+
+def _fetch_archive(config: Config, store: Store) -> None:
+    """Brings archive files here that another machine's crawl sent to ``storage.archive_url``."""
+    if config.archive_url:
+        from storage.remote import fetch_files
+
+        rows = store.query("SELECT DISTINCT warc_file FROM pages WHERE warc_file != '' AND warc_file NOT LIKE '/%' ORDER BY 1")
+        fetch_files(config.archive_url, [row["warc_file"] for row in rows], config.archive)
+
+
+def _send_archive(config: Config) -> None:
+    """Sends what a crawl archived here to ``storage.archive_url``."""
+    if config.archive_url:
+        from storage.remote import send_files
+
+        send_files(sorted(config.archive.glob("*.warc.gz")), config.archive_url)
 
 
 def iter_classified(file: Path | None) -> Iterator[str]:
@@ -110,7 +154,7 @@ def iter_classified(file: Path | None) -> Iterator[str]:
         raise InputError(f"cannot read {file}: {error.strerror}") from error
 
 
-def run_score(db: Path | None, as_of: date) -> tuple[ScoringRun, list[Row], Path]:
+def run_score(db: Path | None, as_of: date, cluster: str = "") -> tuple[ScoringRun, list[Row], Path]:
     """``bellwether score``: the run, its cluster counts per product, and the model card of its date, ``model-cards/<as of>.html`` beside the store."""
     from bellwether.model_jobs import write_card
     from reports.account_facts import save_cohorts
@@ -120,7 +164,13 @@ def run_score(db: Path | None, as_of: date) -> tuple[ScoringRun, list[Row], Path
     config = load_config(db)
     catalogue = load_catalogue(config.catalogue)
     with writing_job(config, "score") as (store, job), progress_bar("score") as bar:
-        run = score_book(store, catalogue, as_of, config.seed, bar)
+        if cluster:
+            from bellwether.cluster import connected, score_on
+
+            with connected(cluster) as client:
+                run = score_on(client, config, store, catalogue, as_of, bar)
+        else:
+            run = score_book(store, catalogue, as_of, config.seed, bar)
         save_cohorts(store, catalogue, run)
         save_listing(store, catalogue, run)
         counts = list(
@@ -194,6 +244,8 @@ def run_forget(db: Path | None, domain: str) -> dict[str, Any]:
     except DomainError as error:
         raise InputError(f"{error}; give the domain as in the accounts file, like northwind.example") from error
     with writing_job(config, "forget") as (store, _), _sandbox(config, 1) as sandbox:
+        _fetch_archive(config, store)
+        before = {path.name for path in config.archive.glob("*.warc.gz")}
         mend_torn(config.archive, store, "crawl-")  # what a killed crawl archived last, no row tells of
 
         def list_records(path: Path, start: int) -> dict[str, Any]:
@@ -204,6 +256,11 @@ def run_forget(db: Path | None, domain: str) -> dict[str, Any]:
             return listing
 
         forgotten = dataclasses.asdict(forget_domain(store, config.archive, known, now_text()[:10], list_records))
+    if config.archive_url:
+        from storage.remote import remove_files
+
+        _send_archive(config)
+        remove_files(config.archive_url, sorted(before - {path.name for path in config.archive.glob("*.warc.gz")}))
     return {**forgotten, "n_hub_files": _remove_hub_files(config)}
 
 

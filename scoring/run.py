@@ -88,7 +88,7 @@ class Scoring:
         return len(self.catalogue.products)
 
 
-def prepare_scoring(store: Store, catalogue: Catalogue, as_of: date, seed: int) -> Scoring:
+def prepare_scoring(store: Store, catalogue: Catalogue, as_of: date, seed: int, span_accounts: int = SLICE_ACCOUNTS) -> Scoring:
     """Learns what is due, and reads from the whole book what every span needs."""
     _refresh_models(store, catalogue, as_of, seed)
     models = {product.product_id: load_models(store, product, as_of) for product in catalogue.products}
@@ -102,7 +102,7 @@ def prepare_scoring(store: Store, catalogue: Catalogue, as_of: date, seed: int) 
     sample = load_book(store, catalogue, as_of, last=training_span(store), needs_public=False, needs_events=False)
     n_products = len(catalogue.products)
     potentials = [PotentialRevenue([Spenders.of(sample, 1 << i, catalogue.segments)]) for i in range(n_products)]
-    return Scoring(run, catalogue, models, previous, Steps.of(sample, n_products), potentials, list(iter_spans(n_accounts, SLICE_ACCOUNTS)))
+    return Scoring(run, catalogue, models, previous, Steps.of(sample, n_products), potentials, list(iter_spans(n_accounts, span_accounts)))
 
 
 def score_span(

@@ -116,23 +116,49 @@ def read_response(path: Path, offset: int) -> ArchivedResponse:
 
 
 def iter_responses(path: Path, start: int = 0, with_notes: bool = False) -> Iterator[tuple[int, ArchivedResponse | ArchiveError]]:
-    """Every HTTP response record with its offset, and our own notes if asked. A damaged rest of the file ends with one ArchiveError."""
+    """Every HTTP response (in WET files: every text) with its offset, and our own notes if asked. A damaged rest ends with one ArchiveError."""
     with path.open("rb") as file:
         file.seek(start)
         records = ArchiveIterator(file)
         while True:
             try:
                 record = next(records)
-                is_note = with_notes and record.rec_type == "resource"
-                if not is_note and (record.rec_type != "response" or record.http_headers is None):
+                is_text = record.rec_type == "conversion" or (with_notes and record.rec_type == "resource")
+                if not is_text and (record.rec_type != "response" or record.http_headers is None):
                     continue
                 response = _response(record)
-                yield records.get_record_offset(), response  # in this order: asking for the offset reads the record away
+                start = records.get_record_offset()  # after the response: asking for the offset reads the record away
+                yield start, response
             except StopIteration:
+                torn = _torn_member(path, start)
+                if torn is not None:
+                    yield torn, ArchiveError(f"{path} ends in the middle of the record at its byte {torn}; was it copied whole?")
                 return
             except (OSError, ArchiveLoadFailed, ValueError, EOFError, AttributeError) as error:
                 yield file.tell(), ArchiveError(f"{path} cannot be read past its byte {file.tell()}: {error}")
                 return
+
+
+def _torn_member(path: Path, start: int) -> int | None:
+    """Where the last gzip member begins if the file ends in the middle of it; warcio takes such an end for the end of the file."""
+    with path.open("rb") as file:
+        file.seek(start)
+        rest = file.read(1 << 16)
+        if rest[:2] != b"\x1f\x8b":
+            return None
+        while rest:
+            unpacker = zlib.decompressobj(GZIP_WINDOW)
+            while not unpacker.eof:
+                try:
+                    unpacker.decompress(rest, 1 << 16)
+                except zlib.error:
+                    return start
+                rest = unpacker.unconsumed_tail or (b"" if unpacker.eof else file.read(1 << 16))
+                if not rest and not unpacker.eof:
+                    return start
+            rest = unpacker.unused_data or file.read(1 << 16)
+            start = file.tell() - len(rest)
+    return None
 
 
 def list_responses(body: bytes, path: str, start: int = 0, limit: int = 200, with_notes: bool = False) -> dict[str, Any]:
@@ -162,7 +188,7 @@ def list_responses(body: bytes, path: str, start: int = 0, limit: int = 200, wit
 
 
 def _response(record: Any) -> ArchivedResponse:
-    if record.rec_type == "resource":
+    if record.rec_type in ("resource", "conversion"):
         head = record.rec_headers
         url, at, content_type = (head.get_header(name) or "" for name in ("WARC-Target-URI", "WARC-Date", "Content-Type"))
         return ArchivedResponse(url, 200, (("Content-Type", content_type),), record.content_stream().read(MAX_BODY_BYTES), _seconds(at))

@@ -224,3 +224,10 @@ def m011_listed_accounts(db: Database) -> None:
     DROP INDEX accounts_name;
     CREATE INDEX accounts_name ON accounts(account_name, domain, account_id);
     """)
+
+
+@migrations()
+def m012_ingested_files(db: Database) -> None:
+    db.executescript("""
+    CREATE TABLE ingested_files (path TEXT PRIMARY KEY, next_offset INTEGER, n_bytes INTEGER NOT NULL) STRICT;
+    """)
