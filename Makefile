@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test setup check eval drill bench bench-extract bench-score drill train docs clean
+.PHONY: demo test setup check eval bench bench-extract bench-score drill train docs clean
 
 demo: setup
 	$(BIN)/python -m examples.demo demo
@@ -39,6 +39,7 @@ bench-extract: setup
 # Fifty kills at random points of the nightly job; the tests do five.
 drill: setup
 	BELLWETHER_KILLS=50 $(BIN)/python -m pytest tests/signals/test_extract_job.py -k killed
+	BELLWETHER_DRILL=long $(BIN)/python -m pytest tests/operations/test_drills.py tests/operations/test_cluster.py
 
 bench-score: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
