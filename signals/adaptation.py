@@ -60,32 +60,40 @@ def cross_fit(base: Path, rows: Sequence[dict[str, Any]], n_folds: int = N_FOLDS
     """What models adapted without the texts' own accounts say of the texts."""
     from sklearn.model_selection import GroupKFold
 
-    inputs = [to_text_input(row, "2000-01-01") for row in rows]
+    classifiers: list[EventClassifier] = []
     fold_of = np.zeros(len(rows), int)
-    predictions: dict[int, Prediction] = {}
-    classifiers = []
     for fold, (training, left_out) in enumerate(GroupKFold(n_folds).split(rows, groups=[row.get("account") for row in rows])):
         report(f"fold {fold + 1}/{n_folds}: {len(training)} texts train, {len(left_out)} are left out")
+        fold_of[left_out] = fold
         with tempfile.TemporaryDirectory() as folder:
             save_model(
                 Path(folder), *adapted(base, [rows[int(i)] for i in training], report), _uncalibrated(EventClassifier(base).manifest)
             )
-            classifier = EventClassifier(Path(folder))
-            predictions |= dict(zip(left_out, classifier.predict([read_text(inputs[i]) for i in left_out]), strict=True))
-        classifiers.append(classifier)
-        fold_of[left_out] = fold
+            classifiers.append(EventClassifier(Path(folder)))
+            classifiers[-1].load()
+    return judge(rows, classifiers, fold_of)
+
+
+def judge(rows: Sequence[dict[str, Any]], classifiers: Sequence[EventClassifier], fold_of: NDArray[np.int_]) -> CrossFit:
+    """What the uncalibrated classifier of each text's fold says of it, with confidences and threshold from the other folds."""
+    inputs = [to_text_input(row, "2000-01-01") for row in rows]
+    texts = [read_text(item) for item in inputs]
+    predictions: dict[int, Prediction] = {}
+    for fold, classifier in enumerate(classifiers):
+        left_out = [int(i) for i in np.flatnonzero(fold_of == fold)]
+        predictions |= dict(zip(left_out, classifier.predict([texts[i] for i in left_out]), strict=True))
     probabilities = np.array([predictions[i].probabilities for i in range(len(rows))])
     logits = np.log(probabilities / np.clip(1 - probabilities, 1e-7, None))
-    found: list[set[str]] = []
-    for i, row_input in enumerate(inputs):
-        others = fold_of != fold_of[i]
-        slope, intercept, threshold, _, _ = calibrate(logits[others], [rows[int(j)] for j in np.flatnonzero(others)], classifiers[0].types)
-        classifier = classifiers[fold_of[i]]
+    found: list[set[str]] = [set() for _ in rows]
+    for fold, classifier in enumerate(classifiers):
+        others = fold_of != fold
+        slope, intercept, threshold, _, _ = calibrate(logits[others], [rows[int(i)] for i in np.flatnonzero(others)], classifier.types)
         classifier.thresholds = np.full(len(classifier.types), threshold, np.float32)
-        known = replace(predictions[i], probabilities=1 / (1 + np.exp(-(slope * logits[i] + intercept))))
-        found.append({event.event_type for event in events_of_text(classifier, row_input, known)})
+        for i in np.flatnonzero(~others):
+            known = replace(predictions[int(i)], probabilities=1 / (1 + np.exp(-(slope * logits[i] + intercept))))
+            found[i] = {event.event_type for event in events_of_text(classifier, inputs[i], known)}
     score = score_found("bellwether", rows, found, resample(len(rows), SETTINGS.seed))
-    return CrossFit(logits, asdict(score) | {"n_folds": n_folds, "n_texts": len(rows)})
+    return CrossFit(logits, asdict(score) | {"n_folds": len(classifiers), "n_texts": len(rows)})
 
 
 def calibrate(
