@@ -197,7 +197,7 @@ def run_report(
             raise InputError(f"no partner has the global id {partner!r}; see `bellwether import partners`")
         path = out or Path(f"{name}-{latest_run(store, as_of)['as_of']}.{file_format}")
         written = write_report(store, catalogue, REPORTS[name], path, partner, as_of, file_format, columns)
-        store.save([written.run, WrittenFile(str(path.absolute()), written.run.sha256, now_text())])
+        store.save([written.run, _written_file(store, path)])
         job.leave({"n_rows": written.n_rows})
     return written
 
@@ -209,12 +209,14 @@ def run_summary(db: Path | None, out: Path, as_of: date | None) -> Path:
     config = load_config(db)
     with writing_job(config, "summary") as (store, _):
         write_summary(store, load_catalogue(config.catalogue), out, as_of)
-        store.save([_written_file(out)])
+        store.save([_written_file(store, out)])
     return out
 
 
-def _written_file(path: Path) -> WrittenFile:
-    return WrittenFile(str(path.absolute()), content_hash(path.read_bytes()), now_text())
+def _written_file(store: Store, path: Path) -> WrittenFile:
+    whole, home = path.absolute(), store.path.absolute().parent
+    kept = whole.relative_to(home) if whole.is_relative_to(home) else whole
+    return WrittenFile(str(kept), content_hash(path.read_bytes()), now_text())
 
 
 def run_explain(db: Path | None, account: str, product: str | None, as_of: date | None) -> Explanation:

@@ -27,7 +27,8 @@ _SUPPOSED = re.compile(
 _SELLERS = re.compile(
     r"\b(?:we|our (?:team|experts|consultants|engineers|specialists|services?)) (?:can |also |will |regularly |often )*(?:help|helps|support|advise|assist|guide|enable|offer|offers|deliver)s?\b"
     r".{0,40}\b(?:clients?|customers?|companies|businesses|organi[sz]ations|firms|teams|you|your)\b|"
-    r"\b(?:book|request|schedule) (?:a|your) (?:free )?(?:demo|call|consultation|assessment)\b|\bfor your (?:business|company|organi[sz]ation|team)\b",
+    r"\b(?:book|request|schedule) (?:a|your) (?:free )?(?:demo|call|consultation|assessment)\b|\bfor your (?:business|company|organi[sz]ation|team)\b|"
+    r"\b(?:moving|migrating|upgrading|switching|replacing) your\b|\bhow we do (?:it|this|that)\b",
     re.IGNORECASE,
 )
 _SOLD = frozenset(
@@ -67,13 +68,15 @@ def is_sellers(event_type: str, sentence: str) -> bool:
 
 
 def is_routine(event_type: str, sentence: str) -> bool:
-    """Whether the sentence tells of the everyday look-alike of an event: a pause that is planned, a release that only patches.
+    """Whether the sentence tells of the everyday look-alike of an event: a pause that is planned, a release that only patches, customers who merge.
 
     >>> is_routine("security_incident", "The portal will be unavailable from 12 to 16 August."), is_routine("product_launch", "We released 4.31.2.")
     (True, True)
     """
     if event_type == "security_incident":
         return status_of(sentence) == "planned" or bool(_PLANNED_PAUSE.search(sentence))
+    if event_type == "customer_win":  # that customers merge is their news
+        return bool(re.search(r"\bmerg(?:e|es|ed|er|ing)\b", sentence, re.IGNORECASE))
     if event_type == "product_launch":
         return bool(_PATCH_VERSION.search(sentence)) and not re.search(r"\b\d+\.0\b|\b\d+\.\d+\.0\b", sentence)
     return False

@@ -120,7 +120,7 @@ def _remove_written(store: Store, traces: list[str]) -> tuple[int, list[str]]:
     """How many written files that name the company were removed, and those that were changed since: they are somebody's own now."""
     n_removed, changed = 0, []
     for row in list(store.query("SELECT path, sha256 FROM written_files ORDER BY path")):
-        path = Path(row["path"])
+        path = store.path.parent / row["path"]  # a path inside the store's folder is kept relative, so that the folder can be moved
         content = path.read_bytes() if path.is_file() else b""
         if path.suffix in (".csv", ".html") and content and not any(trace.encode() in content for trace in traces):
             continue
