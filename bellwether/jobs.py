@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from reports.writing import WrittenReport
     from signals.evaluation import EventEvaluation
     from signals.extraction_evaluation import ExtractionEvaluation
+    from storage.store import Store
 
 CRAWL_KINDS = ("domains", "feeds", "articles", "jobs", "social", "forums")
 
@@ -42,7 +43,7 @@ def run_import(db: Path | None, kind: str, file: Path, observed_on: date) -> Imp
         summary = import_file(store, kind, file, observed_on.isoformat(), bar)
         job.leave(summary)
         if summary.rejects_path is not None:
-            store.save([_written_file(summary.rejects_path)])
+            store.save([_written_file(store, summary.rejects_path)])
     return summary
 
 
