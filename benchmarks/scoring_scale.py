@@ -95,7 +95,7 @@ def _write_batch(store: Store, ids: list[str], types: list[str], days: list[str]
         ),
     )
     store.save_rows(
-        Document, ((key, key, key, f"https://{key}.test/", None, "article", None, "", "en", None, None, seen, "1") for key in ids)
+        Document, ((key, key, key, f"https://{key}.test/", None, "article", None, "", "en", None, None, seen, "1", None) for key in ids)
     )
     of = np.repeat(np.arange(n), N_EVENTS)
     when, kind, confidence = (
@@ -125,6 +125,7 @@ def _write_batch(store: Store, ids: list[str], types: list[str], days: list[str]
                 0,
                 c,
                 "1",
+                None,
                 None,
             )
             for j, (a, k, d, c) in enumerate(zip(of.tolist(), kind.tolist(), when.tolist(), confidence.tolist(), strict=True))
