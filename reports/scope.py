@@ -15,7 +15,7 @@ from reports.account_facts import latest_facts_of
 from reports.declarations import REPORTS
 from reports.explanation import Explanation, explain_account
 from reports.filters import EVERYTHING, RowFilters
-from reports.listing import EVERYONES, cohort_bits
+from reports.listing import EVERYONES, SHORTEST_INDEXED, cohort_bits, searched
 from reports.reasons import type_in_words
 from reports.writing import CLUSTER_ORDER, WrittenReport, iter_rows, latest_run, write_report
 from storage.catalogue import Catalogue
@@ -26,6 +26,7 @@ from storage.store import Row, Store
 
 PAGE = 50
 MOST_COUNTED = 300  # beyond it, "more than"
+MOST_LOOKED_UP = 20_000  # accounts of a name that are looked up one by one; beyond it, the listing is walked from the top
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,9 +319,20 @@ class PartnerScope:
                 values[name] = value
                 yield f"l.{name} = :{name}"
         if filters.text:
-            values["text"] = f"%{filters.text.replace('~', '~~').replace('%', '~%').replace('_', '~_')}%"
-            yield "l.account_id IN (SELECT account_id FROM accounts WHERE account_name LIKE :text ESCAPE '~' OR domain LIKE :text ESCAPE '~')"
+            yield self._named(searched(filters.text), values)
 
+    def _named(self, text: str, values: dict[str, Any]) -> str:
+        """A condition on ``listed_accounts l``: a part of the name or domain. How it is asked depends on how many there are."""
+        if len(text) < SHORTEST_INDEXED:
+            values["text"] = text
+            return "EXISTS (SELECT 1 FROM listed_names m WHERE m.n = l.n AND instr(m.names, :text))"
+        values["text"] = '"' + text.replace('"', '""') + '"'
+        named = "SELECT rowid FROM listed_trigrams WHERE listed_trigrams MATCH :text"
+        n_named = self.store.value(f"SELECT count(*) FROM ({named} LIMIT {MOST_LOOKED_UP + 1})", values)  # noqa: S608 - our own text
+        if n_named > MOST_LOOKED_UP:
+            return f"+l.n IN ({named})"
+        return f"""l.rank IN (SELECT e.rank FROM ({named}) m CROSS JOIN listed_accounts e ON e.n = m.rowid
+            WHERE e.product = :product AND e.whose = '')"""  # noqa: S608 - our own text
 
 EVERYTHING_OF_EVERYONE = Right(None)
 _FIRMOGRAPHICS = latest_facts_of("a", "p")

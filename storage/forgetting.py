@@ -56,6 +56,7 @@ def forget_domain(store: Store, archive: Path, domain: str, blocked_on: str, lis
                     "UPDATE pages SET warc_file = ?, warc_offset = ? WHERE warc_file = ? AND warc_offset = ?", (new_name, new, name, old)
                 )
         n_rows = sum(_delete(store, table, condition, parameter) for table, condition, parameter in _traces(store, account_ids, domain))
+        store.execute("INSERT INTO listed_trigrams(listed_trigrams) VALUES ('rebuild')")
         store.execute("INSERT OR REPLACE INTO blocked_domains VALUES (?, 'forgotten', ?)", (domain, blocked_on))
     remove_unreferenced(store, archive)
     store.execute_outside("VACUUM")

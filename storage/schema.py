@@ -231,3 +231,20 @@ def m012_ingested_files(db: Database) -> None:
     db.executescript("""
     CREATE TABLE ingested_files (path TEXT PRIMARY KEY, next_offset INTEGER, n_bytes INTEGER NOT NULL) STRICT;
     """)
+
+
+@migrations()
+def m013_listed_names(db: Database) -> None:
+    # Parts of names are searched in an index of their trigrams; ``n`` is an account's number in the listing. Scores are listed anew after this.
+    db.executescript("""
+    DROP TABLE listed_accounts;
+    CREATE TABLE listed_accounts (
+        product TEXT NOT NULL, whose TEXT NOT NULL, rank INTEGER NOT NULL, n INTEGER NOT NULL, account_id TEXT NOT NULL, cluster TEXT NOT NULL,
+        employees INTEGER, industry TEXT, country TEXT, potential_high_usd REAL, cohorts INTEGER NOT NULL, PRIMARY KEY (product, whose, rank))
+        STRICT, WITHOUT ROWID;
+    CREATE INDEX listed_accounts_n ON listed_accounts(n, product) WHERE whose = '';
+    CREATE TABLE listed_names (n INTEGER PRIMARY KEY, account_id TEXT NOT NULL, names TEXT NOT NULL) STRICT;
+    CREATE VIRTUAL TABLE listed_trigrams USING fts5(names, content = 'listed_names', content_rowid = 'n', columnsize = 0, tokenize = 'trigram');
+    DELETE FROM listed_counts;
+    DELETE FROM listed_runs;
+    """)
