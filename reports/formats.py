@@ -14,6 +14,8 @@ from storage.store import Row
 
 PARQUET_BATCH = 10_000
 ROWS_A_SHEET = 1_048_575  # Excel's most, less the header
+BYTES_A_SHEET = 1_900_000_000  # a part of 2 GiB makes the file one of ZIP64, which Excel offers to repair
+BYTES_A_CELL = 52  # of its marks, beside its text
 NUMBER_ENDINGS = ("FitScore", "SignalsScore", "PotentialRevenueLow", "PotentialRevenueHigh", "ExpiringRevenue")
 DATE_COLUMNS = ("AsOf", "AgreementEndDate")
 WIDE_COLUMNS = ("AccountName", "Reasons", "EvidenceUrls", "RecommendedNextWorkloads")
@@ -32,15 +34,25 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row], definitio
 
 
 def write_xlsx(
-    path: Path, columns: Sequence[str], rows: Iterable[Row], definitions: dict[str, str], as_of: date, rows_a_sheet: int = ROWS_A_SHEET
+    path: Path,
+    columns: Sequence[str],
+    rows: Iterable[Row],
+    definitions: dict[str, str],
+    as_of: date,
+    rows_a_sheet: int = ROWS_A_SHEET,
+    bytes_a_sheet: int = BYTES_A_SHEET,
 ) -> int:
     """Writes sheets with typed cells, filters and a frozen header, and a sheet of definitions; no cell is a formula or a link.
 
-    A sheet holds 1,048,575 rows under its header; what is more goes on in "Report 2" and so on.
+    A sheet holds at most 1,048,575 rows under its header and some 1.9 GB of text; what is more goes on in "Report 2" and so on.
     """
     import xlsxwriter
 
-    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    # Rows pass through a file beside the report, where there is room for it: a system's folder for temporary files may be in memory.
+    options = {
+        "constant_memory": True, "tmpdir": str(path.parent), "use_zip64": True,
+        "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False,
+    }  # fmt: skip
     remaining, n_rows, n_sheets = iter(rows), 0, 0
     with xlsxwriter.Workbook(path, options) as book:
         book.set_properties({"created": datetime(as_of.year, as_of.month, as_of.day)})
@@ -50,20 +62,21 @@ def write_xlsx(
         while first is not None or not n_sheets:
             n_sheets += 1
             sheet = book.add_worksheet(f"Report {n_sheets}" if n_sheets > 1 else "Report")
-            written = chain([first], islice(remaining, rows_a_sheet - 1)) if first is not None else iter(())
-            n_rows += _write_sheet(sheet, columns, written, head, formats)
+            below = chain([first], remaining) if first is not None else iter(())
+            n_rows += _write_sheet(sheet, columns, islice(below, rows_a_sheet), bytes_a_sheet, head, formats)
             first = next(remaining, None)
         _write_definitions(book, head, columns, definitions)
     return n_rows
 
 
-def _write_sheet(sheet: Any, columns: Sequence[str], rows: Iterable[Row], head: Any, formats: tuple[Any, Any]) -> int:
+def _write_sheet(sheet: Any, columns: Sequence[str], rows: Iterable[Row], most_bytes: int, head: Any, formats: tuple[Any, Any]) -> int:
+    """Writes rows until there are no more or the sheet is full; returns how many."""
     day, number = formats
     sheet.freeze_panes(1, 0)
     for i, column in enumerate(columns):
         sheet.set_column(i, i, 40 if column.endswith(WIDE_COLUMNS) else max(10, min(24, len(column) + 2)))
         sheet.write_string(0, i, column, head)
-    n_rows = 0
+    n_rows = n_bytes = 0
     for n_rows, row in enumerate(rows, start=1):
         for i, column in enumerate(columns):
             value = typed(column, row[column])
@@ -72,7 +85,12 @@ def _write_sheet(sheet: Any, columns: Sequence[str], rows: Iterable[Row], head: 
             elif isinstance(value, float):
                 sheet.write_number(n_rows, i, value, number)
             elif value:
-                sheet.write_string(n_rows, i, str(value).replace("\x00", "")[:32_767])
+                text = str(value).replace("\x00", "")[:32_767]
+                sheet.write_string(n_rows, i, text)
+                n_bytes += len(text) if text.isascii() else len(text.encode())
+        n_bytes += BYTES_A_CELL * len(columns)
+        if n_bytes > most_bytes:
+            break
     sheet.autofilter(0, 0, max(1, n_rows), len(columns) - 1)
     return n_rows
 

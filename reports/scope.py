@@ -334,6 +334,7 @@ class PartnerScope:
         return f"""l.rank IN (SELECT e.rank FROM ({named}) m CROSS JOIN listed_accounts e ON e.n = m.rowid
             WHERE e.product = :product AND e.whose = '')"""  # noqa: S608 - our own text
 
+
 EVERYTHING_OF_EVERYONE = Right(None)
 _FIRMOGRAPHICS = latest_facts_of("a", "p")
 _SHOWN_SQL = f"""SELECT a.account_id, a.account_name, a.domain, p.employees, p.industry, p.country, c.cluster, c.segment, c.fit_band, c.signals_band,

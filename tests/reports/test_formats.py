@@ -11,7 +11,7 @@ import openpyxl
 import pyarrow.parquet
 import pytest
 
-from reports.formats import FORMATS, definition_of
+from reports.formats import FORMATS, definition_of, write_xlsx
 
 COLUMNS = ("AccountName", "Domain", "AzureFit", "AzureFitScore", "AzureReasons", "AgreementEndDate", "AsOf")
 DEFINITIONS = {column: f"What {column} means." for column in COLUMNS}
@@ -62,6 +62,18 @@ def test_xlsx_has_typed_cells_filters_a_frozen_head_and_definitions(tmp_path: Pa
         assert row[3].value == 75.26
         assert row[6].value == datetime(2026, 11, 1)
     assert [row[0].value for row in book["Definitions"].iter_rows(min_row=2)] == list(COLUMNS)
+
+
+@pytest.mark.parametrize("limits", [{"rows_a_sheet": 4}, {"bytes_a_sheet": 1_500}])
+def test_what_does_not_fit_a_sheet_goes_on_in_the_next(tmp_path: Path, limits: dict[str, int]) -> None:
+    path = tmp_path / "report.xlsx"
+    assert write_xlsx(path, COLUMNS, iter(_rows()), DEFINITIONS, AS_OF, **limits) == len(FORMULAS)
+    assert [file.name for file in tmp_path.iterdir()] == ["report.xlsx"]
+    sheets = openpyxl.load_workbook(path).worksheets
+    assert [sheet.title for sheet in sheets[:2]] == ["Report", "Report 2"]
+    assert sheets[-1].title == "Definitions"
+    domains = [row[1].value for sheet in sheets[:-1] for row in sheet.iter_rows(min_row=2)]
+    assert domains == [row["Domain"] for row in _rows()]
 
 
 def test_parquet_has_types_and_definitions(tmp_path: Path) -> None:

@@ -53,7 +53,9 @@ def test_any_part_finds_a_name_whatever_its_accents_and_case(store: Store, text:
     assert _found(store, text) == [NAMES[0]]
 
 
-@pytest.mark.parametrize(("text", "name"), [("ΔΕΗ", NAMES[1]), ("ananeosimes", NAMES[1]), ('"Quoted"', NAMES[2]), ("100%", NAMES[2]), ("水道", NAMES[3])])
+@pytest.mark.parametrize(
+    ("text", "name"), [("ΔΕΗ", NAMES[1]), ("ananeosimes", NAMES[1]), ('"Quoted"', NAMES[2]), ("100%", NAMES[2]), ("水道", NAMES[3])]
+)
 def test_any_script_and_sign_is_found(store: Store, text: str, name: str) -> None:
     assert _found(store, text) == [name]
 
@@ -74,7 +76,7 @@ def test_every_way_of_asking_finds_what_reading_all_names_finds(
         everyone = PartnerScope(store, CATALOGUE, rights)
         all_rows = everyone.accounts(everyone.run(), AccountFilters("Azure")).rows
         expected = [row["account_name"] for row in all_rows if text.lower() in f"{row['account_name'].lower()}\n{row['domain']}"]
-        assert _found(store, text, *rights) == [name for name in expected]
+        assert _found(store, text, *rights) == expected
 
 
 def test_a_forgotten_company_is_found_by_no_part_of_its_name(book: Path, tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from tests.scoring.books import CATALOGUE
 SOFFICE = shutil.which("soffice")
 AS_OF = date(2026, 11, 1)
 PAYLOADS = (
-    "=1+1", "+1+1", "-1+1", "@SUM(1;1)", "\t=1+1", "\r=1+1", "\n=1+1", " =1+1", "\u00a0=1+1", "＝1+1", "＋1+1", "=SUM(1,1)", "=SUM(1;1)", '"=1+1"', '=1+1","=1+1',
-    "{=1+1}", "name;=1+1", "name; +1+1", "name\t=1+1", "name\n=1+1", "name\r\n@SUM(1;1)", "name|=1+1", "=cmd|' /C calc'!A0", '=HYPERLINK("https://x.test","x")',
+    "=1+1", "+1+1", "-1+1", "@SUM(1;1)", "\t=1+1", "\r=1+1", "\n=1+1", " =1+1", "\u00a0=1+1", "＝1+1", "＋1+1", "=SUM(1,1)", "=SUM(1;1)", '"=1+1"',
+    '=1+1","=1+1', "{=1+1}", "name;=1+1", "name; +1+1", "name\t=1+1", "name\n=1+1", "name\r\n@SUM(1;1)", "name|=1+1", "=cmd|' /C calc'!A0", '=HYPERLINK("https://x.test","x")',
     '=WEBSERVICE("https://x.test")', "=DDE(\"soffice\";\"x\";\"y\")", "'=1+1", "https://links.test/=1+1",
 )  # fmt: skip
 # LibreOffice's options of reading text: separator, quote, UTF-8, from line 1, no column formats, English, quoted is no text, find numbers, …, run formulas.
