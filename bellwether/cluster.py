@@ -180,7 +180,7 @@ def score_on(
             for url, span in zip(urls, scoring.spans, strict=True)
         ]
         with store.transaction():
-            store.save([scoring.run])
+            scoring.save_run(store)
             for done, (url, future) in enumerate(zip(urls, futures, strict=True), 1):
                 drifts.append(future.result())
                 merge_tables(store, SCORED, f"{url}/made")
@@ -195,7 +195,7 @@ def score_part(url: str, scoring: Scoring, span: tuple[str, str]) -> Any:
         db = Path(folder) / "part.db"
         load_part(url, db)
         with open_writer(db, "score") as store:
-            store.save([scoring.run])
+            scoring.save_run(store)
             drifts = score_span(store, scoring, span)
             write_results(store, SCORED, f"{url}/made", scoring.run.run_id)
         return drifts

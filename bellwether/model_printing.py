@@ -22,7 +22,8 @@ def print_table_evaluation(evaluation: TableEvaluation, is_json: bool) -> None:
     if is_json:
         typer.echo(as_json(evaluation.as_object()))
         return
-    typer.echo(f"verdict: {evaluation.verdict.verdict}")
+    in_time = "" if evaluation.windows else " (in folds: what a table says of itself, not of the future; --time COL tests in time)"
+    typer.echo(f"verdict: {evaluation.verdict.verdict}{in_time}")
     for reason in evaluation.verdict.reasons:
         typer.echo(f"  {reason}")
     typer.echo(f"\n{evaluation.n_rows} rows, {evaluation.n_columns} columns; {evaluation.design}, {evaluation.n_tested} predictions tested")
@@ -33,6 +34,11 @@ def print_table_evaluation(evaluation: TableEvaluation, is_json: bool) -> None:
     figures = evaluation.as_object()
     rows = [(name, figures[name], figures[f"{name}_low"], figures[f"{name}_high"]) for name in evaluation.figures]
     print_table(("figure", "value", "low", "high"), [*rows, ("calibration_error", evaluation.calibration_error, None, None)])
+    if evaluation.auc_in_file_order is not None:
+        found = evaluation.auc_in_file_order
+        print_table(
+            ("figure", "value", "low", "high"), [("auc when the file's order is taken for time", found.value, found.low, found.high)]
+        )
     for leak in evaluation.leaks:
         typer.echo(f"suspected leak: {leak.column} alone reaches an auc of {leak.auc:.3f}; the best other column {leak.next_best_auc:.3f}")
     if evaluation.windows:
@@ -68,11 +74,12 @@ def print_models(rows: list[Row], is_json: bool) -> None:
         typer.echo(as_json({"models": [row | {"metrics": _metrics(row["metrics"])} for row in rows]}))
         return
     print_table(
-        ("model", "kind", "product", "trained as of", "for", "against", "verdict", "auc", "low", "in use since"),
+        ("model", "kind", "product", "trained as of", "for", "against", "verdict", "auc", "low", "data", "seed", "in use since", ""),
         [
             (
                 row["model_id"], row["kind"], row["product"], row["trained_as_of"], row["n_positive"], row["n_other"], row["verdict"],
-                *_auc(row["metrics"]), row["in_use_since"],
+                *_auc(row["metrics"]), row["data_hash"], str(row["seed"]), row["in_use_since"],
+                "unproven" if row["in_use_since"] and row["verdict"] == "not_ready" else "",
             )
             for row in rows
         ],

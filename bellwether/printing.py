@@ -106,7 +106,13 @@ def print_explanation(explanation: Explanation, is_json: bool) -> None:
     if is_json:
         typer.echo(as_json(explanation))
         return
+    from reports.reasons import type_in_words
+
     typer.echo(f"{explanation.account_name} ({explanation.domain}) as of {explanation.as_of}: {explanation.coverage}")
+    if explanation.next_workload is not None:
+        typer.echo(
+            f"next logical workload: {explanation.next_workload} ({explanation.next_workload_share:.0%} of like accounts took it next)"
+        )
     for product in explanation.products:
         typer.echo(f"\n{product.title}: {product.cluster}{f' ({product.segment})' if product.segment else ''}")
         typer.echo(f"  fit {_score(product.fit_score, product.fit_band)}")
@@ -119,10 +125,13 @@ def print_explanation(explanation: Explanation, is_json: bool) -> None:
         typer.echo(f"  buying signals {_score(product.signal_score, product.signals_band)}")
         for event in product.events:
             typer.echo(
-                f"    {event.points:+6.1f}  {event.event_type} ({event.status}) on {event.occurred_on}, confidence {event.confidence:.2f}"
+                f"    {event.points:+6.1f}  {type_in_words(event.event_type)} ({event.status}) on {event.occurred_on}, confidence {event.confidence:.2f}"
             )
             typer.echo(f"            “{event.quote}”")
             typer.echo(f"            {event.url}, archived {event.fetched_at} in {event.archive}, byte {event.offset}")
+        if product.potential_revenue_low_usd is not None and product.potential_revenue_high_usd is not None:
+            low, high = product.potential_revenue_low_usd, product.potential_revenue_high_usd
+            typer.echo(f"  potential revenue ${low:,.0f} to ${high:,.0f} a year, as the middle half of similar customers spend")
         for sentence in product.outlook:
             typer.echo(f"  what would change it: {sentence}")
         if product.moved is not None:
@@ -131,14 +140,19 @@ def print_explanation(explanation: Explanation, is_json: bool) -> None:
 
 def _print_moved(moved: Moved, segment: str | None, cluster: str) -> None:
     changes = [
-        f"{name} {change:+.1f}"
+        f"{name} {change:+.1f}{_by_cause(moved, name)}"
         for name, change in (("fit", moved.fit_change), ("signals", moved.signal_change))
-        if abs(change or 0.0) >= 0.05
+        if change is not None and (abs(change) >= 0.05 or _by_cause(moved, name))
     ]
     where = f"from {moved.from_cluster} ({moved.from_segment}) by {moved.cause}" if moved.cause else f"still {cluster} ({segment})"
     typer.echo(f"  since {moved.since}: {where}{'; ' if changes else ''}{', '.join(changes)}")
     for change, words in moved.parts:
         typer.echo(f"    {change:+6.1f}  {words}")
+
+
+def _by_cause(moved: Moved, score: str) -> str:
+    steps = [f"{step.cause} {step.points:+.1f}" for step in moved.steps if step.score == score and abs(step.points) >= 0.05]
+    return f" ({', '.join(steps)})" if steps else ""
 
 
 def _score(score: float | None, band: str | None) -> str:

@@ -14,6 +14,7 @@ from storage.retention import count_overdue, cutoffs
 from storage.store import Row, Store, is_alive, lock_holder
 
 SHIFTED = 0.25  # population stability index from which a feature counts as shifted
+COVERED = 0.1  # change of the share of accounts of which a feature is known
 
 
 def read_status(store: Store, config: Config, now: str) -> dict[str, Any]:
@@ -126,7 +127,7 @@ def _read_retention(store: Store, config: Config, now: str) -> dict[str, Any]:
 
 
 def _read_drift(store: Store) -> dict[str, Any]:
-    """Of the last run: the features that shifted since their model was trained, and the shares of the fit bands beside those of the run before."""
+    """Of the last run: the features that shifted since their model was trained, those known of more or fewer accounts, and the shares of the fit bands."""
     runs = [row["run_id"] for row in store.query("SELECT run_id FROM scoring_runs ORDER BY as_of DESC, rowid DESC LIMIT 2")]
     if not runs:
         return {}
@@ -136,16 +137,29 @@ def _read_drift(store: Store) -> dict[str, Any]:
             "SELECT product, feature, psi FROM feature_drift WHERE run_id = ? AND psi >= ? ORDER BY psi DESC, 1, 2", (runs[0], SHIFTED)
         )
     }
+    coverage = {
+        f"{row['product']} {row['feature']}": f"{row['known_now']:.0%} of the accounts, before {row['known_before']:.0%}"
+        for row in store.query(
+            "SELECT * FROM feature_drift WHERE run_id = ? AND abs(known_now - known_before) >= ? ORDER BY product, feature",
+            (runs[0], COVERED),
+        )
+    }
+    before = runs[1] if len(runs) > 1 else None
     shares: dict[str, dict[str, str]] = {}
     for row in store.query(
         """
-        SELECT product, coalesce(fit_band, 'Not scored') AS band, sum(run_id = :last) AS n_last, sum(run_id = :before) AS n_before,
-               sum(sum(run_id = :last)) OVER (PARTITION BY product) AS all_last, sum(sum(run_id = :before)) OVER (PARTITION BY product) AS all_before
+        SELECT product, coalesce(fit_band, 'Not scored') AS band, sum(run_id = :last) AS n_last, sum(run_id IS :before) AS n_before,
+               sum(sum(run_id = :last)) OVER (PARTITION BY product) AS all_last, sum(sum(run_id IS :before)) OVER (PARTITION BY product) AS all_before
         FROM cluster_assignments WHERE run_id IN (:last, :before) GROUP BY 1, 2 ORDER BY 1, 2
         """,
-        {"last": runs[0], "before": runs[-1]},
+        {"last": runs[0], "before": before},
     ):
-        shares.setdefault(row["product"], {})[row["band"]] = (
-            f"{row['n_last'] / max(1, row['all_last']):.1%}, before {row['n_before'] / max(1, row['all_before']):.1%}"
-        )
-    return {f"features with a psi of {SHIFTED} and more": shifted, "shares of the fit bands": shares}
+        share = f"{row['n_last'] / max(1, row['all_last']):.1%}"
+        if before is not None:
+            share += f", before {row['n_before'] / max(1, row['all_before']):.1%}"
+        shares.setdefault(row["product"], {})[row["band"]] = share
+    return {
+        f"features whose values shifted (psi of {SHIFTED} and more)": shifted,
+        f"features known of {COVERED:.0%} more or fewer of the accounts": coverage,
+        "shares of the fit bands": shares,
+    }

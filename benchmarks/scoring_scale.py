@@ -1,7 +1,9 @@
 """Time and peak memory of scoring, beside the plain pandas and scikit-learn way: ``python -m benchmarks.scoring_scale [--accounts N …]``.
 
 A synthetic book: 20 events, 6 transactions and 2 deals per account, six products. Each measured step runs in a process of its own, on one thread,
-on the same store:
+on the same store. ``--keep FOLDER`` writes the books once and finds them there the next time, so that steps can be measured on different days;
+``--rounds N`` measures every size in turn, N times, and gives the ratio of the largest to the smallest book within each round: what else the machine
+does then weighs on both alike.
 
 - ours: what `bellwether score` computes of every account (features, fit, buying signals, bands, cells, revenue), in slices;
 - pandas: the same numbers by ``read_sql``, ``merge``, ``groupby`` and a scikit-learn pipeline, the whole book at once, as one would in a notebook;
@@ -18,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,7 @@ PRODUCTS = (
 )
 BATCH = 20_000
 MAX_BYTES = 4 << 30
+MAX_PANDAS_BYTES = 16 << 30
 
 
 def write_book(path: Path, n_accounts: int) -> None:
@@ -160,7 +163,8 @@ def run_ours(path: Path) -> dict[str, Any]:
     from scoring.logistic import one_thread
     from scoring.placing import Placing
     from scoring.potential import Groups, PotentialRevenue, Spenders
-    from scoring.run import SLICE_ACCOUNTS, load_models
+    from scoring.product_models import load_models
+    from scoring.run import SLICE_ACCOUNTS
 
     catalogue = load_catalogue(None)
     clusters: dict[str, int] = {}
@@ -278,7 +282,8 @@ STEPS: dict[str, Callable[[Path], dict[str, Any]]] = {"learn": run_learn, "ours"
 
 
 def measure(step: str, path: Path) -> dict[str, Any]:
-    """Seconds and peak megabytes of a step in a process of its own; all but pandas may have 4 GiB of memory and no more."""
+    """Seconds and peak megabytes of a step in a process of its own, which may have 4 GiB of memory and no more; pandas may have 16."""
+    limit = MAX_PANDAS_BYTES if step == "pandas" else MAX_BYTES
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.scoring_scale", "--step", step, "--store", str(path)],
@@ -286,22 +291,19 @@ def measure(step: str, path: Path) -> dict[str, Any]:
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
-        preexec_fn=None if step == "pandas" else _limit_memory,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (limit, limit)),
     )
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
-
-
-def _limit_memory() -> None:
-    resource.setrlimit(resource.RLIMIT_DATA, (MAX_BYTES, MAX_BYTES))
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--accounts", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument(
-        "--pandas-up-to", type=int, default=300_000, help="a larger book is measured without pandas, which holds all of it in memory"
+        "--keep", type=Path, metavar="FOLDER", help="where the books are written and found again; else they are thrown away"
     )
     parser.add_argument("--steps", nargs="+", default=list(STEPS), choices=list(STEPS))
     parser.add_argument("--step", choices=list(STEPS))
@@ -313,19 +315,48 @@ def main() -> None:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(json.dumps(found | {"seconds": time.perf_counter() - started, "cpu_s": time.process_time() - cpu, "peak_mib": peak}))
         return
-    print(f"{'accounts':>9} {'events':>10} {'step':8} {'seconds':>8} {'cpu s':>8} {'peak MiB':>9}")
-    for n_accounts in arguments.accounts:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "book.db"
-            write_book(path, n_accounts)
-            for step in arguments.steps:
-                if step == "pandas" and n_accounts > arguments.pandas_up_to:
+    with tempfile.TemporaryDirectory() as scratch:
+        compare(arguments.keep or Path(scratch), sorted(arguments.accounts), arguments.steps, arguments.rounds)
+
+
+def compare(folder: Path, sizes: Sequence[int], steps: Sequence[str], n_rounds: int) -> None:
+    """Prints what each step costs at each size, and how many times the smallest book the largest costs."""
+    paths = {n_accounts: ready_book(folder, n_accounts) for n_accounts in sizes}
+    print(f"{'round':>5} {'accounts':>9} {'events':>10} {'step':8} {'seconds':>8} {'cpu s':>8} {'peak MiB':>9}", flush=True)
+    for n in range(1, n_rounds + 1):
+        for step in steps:
+            costs = []
+            for n_accounts, path in paths.items():
+                try:
+                    found = measure(step, path)
+                except subprocess.CalledProcessError as error:
+                    print(
+                        f"{n:5} {n_accounts:9,} {n_accounts * N_EVENTS:10,} {step:8} did not finish within its memory (exit {error.returncode})"
+                    )
                     continue
-                found = measure(step, path)
+                costs.append(found["cpu_s"])
                 print(
-                    f"{n_accounts:9,} {n_accounts * N_EVENTS:10,} {step:8} {found['seconds']:8.1f} {found['cpu_s']:8.1f} {found['peak_mib']:9.0f}",
+                    f"{n:5} {n_accounts:9,} {n_accounts * N_EVENTS:10,} {step:8} {found['seconds']:8.1f} {found['cpu_s']:8.1f} {found['peak_mib']:9.0f}",
                     flush=True,
                 )
+            if len(costs) == len(sizes) > 1:
+                print(f"      {sizes[-1] / sizes[0]:g} × the accounts, {step}: {costs[-1] / costs[0]:.1f} × the CPU seconds", flush=True)
+
+
+def ready_book(folder: Path, n_accounts: int) -> Path:
+    """The store of a book of that size, written unless the folder holds it whole already."""
+    path, unfinished = folder / f"book-{n_accounts}.db", folder / f"book-{n_accounts}.unfinished.db"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished.unlink(missing_ok=True)
+        started = time.perf_counter()
+        write_book(unfinished, n_accounts)
+        unfinished.rename(path)
+        print(
+            f"wrote a book of {n_accounts:,} accounts in {time.perf_counter() - started:.0f} s, {path.stat().st_size >> 20:,} MiB",
+            flush=True,
+        )
+    return path
 
 
 if __name__ == "__main__":

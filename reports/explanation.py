@@ -52,6 +52,8 @@ class ExplainedProduct:
     signal_score: float | None
     signals_band: str | None
     events: list[ExplainedEvent]
+    potential_revenue_low_usd: float | None  # a year, as the middle half of similar customers spend
+    potential_revenue_high_usd: float | None
     outlook: list[str]  # what would move the account to another cell
     moved: Moved | None  # since the run before
 
@@ -66,6 +68,8 @@ class Explanation:
     as_of: str
     run_id: str
     coverage: str
+    next_workload: str | None  # title of the product that accounts with the same products took next most often
+    next_workload_share: float | None  # of them took it next
     products: list[ExplainedProduct]
 
 
@@ -103,7 +107,12 @@ def explain_account(
     )
     coverage = f"{n_pages} pages looked at" if n_pages else "no page looked at"
     outlook = load_outlook(run["run_id"], found["account_id"])
-    moved = load_moved(store, run, found["account_id"])
+    moved = load_moved(store, run, found["account_id"], outlook)
+    following = next(
+        store.query("SELECT product, share FROM next_workloads WHERE run_id = ? AND account_id = ?", (run["run_id"], found["account_id"])),
+        None,
+    )
+    titles = {item.product_id: item.title for item in catalogue.products}
     products = [
         _explain_product(
             item.product_id,
@@ -116,7 +125,10 @@ def explain_account(
         )
         for item in chosen
     ]
-    return Explanation(found["account_id"], found["account_name"], found["domain"], run["as_of"], run["run_id"], coverage, products)
+    return Explanation(
+        found["account_id"], found["account_name"], found["domain"], run["as_of"], run["run_id"], coverage,
+        titles.get(following["product"]) if following else None, following["share"] if following else None, products,
+    )  # fmt: skip
 
 
 def find_account(store: Store, name: str) -> Row:
@@ -151,8 +163,8 @@ def find_account(store: Store, name: str) -> Row:
 
 
 _SCORES_SQL = """
-    SELECT c.product, c.fit_band, c.signals_band, c.segment, c.cluster, f.score AS fit_score, f.contributions AS fit_contributions,
-           s.score AS signal_score, s.contributions AS signal_contributions
+    SELECT c.product, c.fit_band, c.signals_band, c.segment, c.cluster, c.potential_revenue_low_usd, c.potential_revenue_high_usd,
+           f.score AS fit_score, f.contributions AS fit_contributions, s.score AS signal_score, s.contributions AS signal_contributions
     FROM cluster_assignments c JOIN fit_scores f USING (run_id, account_id, product) JOIN signal_scores s USING (run_id, account_id, product)
     WHERE c.run_id = ? AND c.account_id = ?
 """
@@ -170,7 +182,8 @@ def _explain_product(
     ]
     return ExplainedProduct(
         product, title, scores["cluster"], scores["segment"], scores["fit_score"], scores["fit_band"], fit.get("base"), reasons,
-        fit.get("basis"), scores["signal_score"], scores["signals_band"], events, outlook_in_words(outlook), moved,
+        fit.get("basis"), scores["signal_score"], scores["signals_band"], events, scores["potential_revenue_low_usd"],
+        scores["potential_revenue_high_usd"], outlook_in_words(outlook, scores["cluster"]), moved,
     )  # fmt: skip
 
 

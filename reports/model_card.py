@@ -17,6 +17,7 @@ from storage.records import ModelCard
 
 TEMPLATE = Path(__file__).with_name("model_card.html.template")
 STYLE = Path(__file__).with_name("model_card.css")
+ALL_PRODUCTS = "*"
 VERDICTS = {"ready": "ready", "ok": "ok", "not_ready": "not ready"}
 
 
@@ -83,7 +84,10 @@ def _verdict(model: Mapping[str, Any]) -> str:
         return '<span class="quiet">none yet</span>'
     if model["model_id"] is None:
         return f'<span class="quiet" title="{escape(model["decision"], quote=True)}">not used</span>'
-    return f'<span class="v-{model["verdict"]}">{VERDICTS[model["verdict"]]}</span>'
+    notes = ["of all products"] if model["of"] == ALL_PRODUCTS else []
+    notes += ["used unproven"] if model["kind"] == "fit" and model["verdict"] == "not_ready" else []
+    quiet = f' <span class="quiet">{", ".join(notes)}</span>' if notes else ""
+    return f'<span class="v-{model["verdict"]}">{VERDICTS[model["verdict"]]}</span>{quiet}'
 
 
 def _auc(model: Mapping[str, Any]) -> str:
@@ -99,12 +103,13 @@ def _section(title: str, anchor: str, figures: Mapping[str, Any], used: str) -> 
     rate = figures["n_won"] / figures["n_deals"]
     names = sorted(figures["matrices"], key=lambda name: (name != used, name))
     bars = "".join(_cluster_figure(title, name, figures["matrices"][name]["clusters"], rate, name == used) for name in names)
+    tables = "".join(_cluster_table(name, figures["matrices"][name], name == used) for name in names)
     return (
         f'<section id="{escape(anchor)}"><h2>{escape(title)}</h2>'
         f"<p>{figures['n_won']:,} of {figures['n_deals']:,} deals were won ({rate:.0%}). "
         f"{figures['n_bought']:,} of {figures['n_could_buy']:,} chances of a first purchase were taken.</p>"
         f'<div class="figures">{bars}{_gains_figure(title, figures["gains"])}{_reliability_figure(title, figures)}</div>'
-        f"{_cluster_table(figures['matrices'][names[0]]['clusters'])}{_cell_table(figures['cells'])}{_segment_table(figures['segments'])}"
+        f'<div class="tables">{tables}{_cell_table(figures["cells"])}{_segment_table(figures["segments"])}</div>'
         f"{_models(figures.get('models', []))}{_weights(figures.get('weights', []))}</section>"
     )
 
@@ -134,28 +139,29 @@ def _reliability_figure(title: str, figures: Mapping[str, Any]) -> str:
     bins = figures["reliability"]
     if not bins:
         return ""
-    points = [(b["said"], b["happened"], *_interval(b["happened"], b["n"])) for b in bins]
-    words = f"Reliability for {title}: " + "; ".join(f"said {b['said']:.0%}, happened {b['happened']:.0%}" for b in bins)
+    points = [(b["said"], b["happened"], b["low"], b["high"]) for b in bins]
+    words = f"Reliability for {title}: " + "; ".join(
+        f"said {b['said']:.0%}, happened {b['happened']:.0%} (95 %: {b['low']:.0%} to {b['high']:.0%}) of {b['n']} deals" for b in bins
+    )
     chart = reliability_chart(words, points, "chance that was said", "share that was won")
-    caption = f"Reliability, each date calibrated on the dates before it; mean error {figures['calibration_error']:.1%}"
+    error, noise = figures["calibration_error"], figures["calibration_noise"]
+    caption = (
+        f"Reliability, each date calibrated on the dates before it; mean error {error:.1%}, of which chance alone would show {noise:.1%}"
+    )
     return f"<figure>{chart}<figcaption>{caption}</figcaption></figure>"
 
 
-def _interval(rate: float, n: int) -> tuple[float, float]:
-    half = 1.96 * (max(rate * (1 - rate), 0.25 / n) / n) ** 0.5
-    return max(0.0, rate - half), min(1.0, rate + half)
-
-
-def _cluster_table(clusters: Sequence[Mapping[str, Any]]) -> str:
+def _cluster_table(matrix: str, found: Mapping[str, Any], is_used: bool) -> str:
     rows = "".join(
         f'<tr><th scope="row">{escape(row["cluster"])}</th><td>{row["n_accounts"]:,}</td><td>{row["n_deals"]:,}</td><td>{row["n_won"]:,}</td>'
         f"<td>{_share(row['win_rate'], row['win_rate_low'], row['win_rate_high'])}</td>"
         f"<td>{_times(row['lift'], row['lift_low'], row['lift_high'])}</td>"
         f"<td>{_share(row['purchase_rate'], row['purchase_rate_low'], row['purchase_rate_high'])}</td></tr>"
-        for row in clusters
+        for row in found["clusters"]
     )
     heads = ("Cluster", "Accounts × dates", "Deals", "Won", "Win rate", "Lift", "First purchases")
-    return _table(heads, rows)
+    order = "in order" if found["is_in_order"] else "<b>not in order</b>"
+    return f"<div><h3>Matrix {escape(matrix)}{' (in use)' if is_used else ''}: win rates {order}</h3>{_table(heads, rows)}</div>"
 
 
 def _cell_table(cells: Sequence[Mapping[str, Any]]) -> str:
@@ -166,7 +172,7 @@ def _cell_table(cells: Sequence[Mapping[str, Any]]) -> str:
         for cell in (cell for cell in cells if cell["fit"] == fit):
             rows += f"<td>{_share(cell['win_rate'], cell['low'], cell['high'])}<br><span class='quiet'>{cell['n_won']} of {cell['n_deals']}</span></td>"
         rows += "</tr>"
-    return f"<h3>Win rate by cell: fit down, buying signals across</h3>{_table(('', *signals), rows)}"
+    return f"<div><h3>Win rate by cell: fit down, buying signals across</h3>{_table(('', *signals), rows)}</div>"
 
 
 def _segment_table(segments: Sequence[Mapping[str, Any]]) -> str:
@@ -178,7 +184,7 @@ def _segment_table(segments: Sequence[Mapping[str, Any]]) -> str:
         f"<td>{_share(row['win_rate_rest'], row['win_rate_rest_low'], row['win_rate_rest_high'])}</td></tr>"
         for row in segments
     )
-    return f"<h3>By size of the account</h3>{_table(('Size', 'Deals', 'Act now and Evaluate', 'The rest'), rows)}"
+    return f"<div><h3>By size of the account</h3>{_table(('Size', 'Deals', 'Act now and Evaluate', 'The rest'), rows)}</div>"
 
 
 def _models(models: Sequence[Mapping[str, Any]]) -> str:
@@ -190,6 +196,8 @@ def _models(models: Sequence[Mapping[str, Any]]) -> str:
             rows += f'<tr><th scope="row">{escape(model["kind"])}</th><td colspan="6">{escape(model["decision"])}</td></tr>'
             continue
         reasons = "; ".join(model["metrics"].get("reasons", []))
+        if model["of"] == ALL_PRODUCTS:
+            reasons = f"the product's own is {model['decision']}; this one: {reasons}"
         rows += (
             f'<tr><th scope="row">{escape(model["kind"])}</th><td><code>{escape(model["model_id"])}</code></td><td>{_verdict(model)}</td>'
             f"<td>{model['trained_from']} – {model['trained_as_of']}</td><td>{model['n_positive']:,} / {model['n_other']:,}</td>"

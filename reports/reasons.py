@@ -10,6 +10,7 @@ from typing import Any
 
 from storage.store import Row, Store
 
+TECHNOLOGY = "technology: "
 LOG_NUMBERS = ("employees (log)", "annual revenue (log)", "years in business (log)", "spend on other products, 3 years (log)")
 
 
@@ -59,7 +60,12 @@ def type_in_words(event_type: str) -> str:
             "cloud infra": "cloud infrastructure",
         }.get(rest, rest)
     words = event_type.replace("_", " ")
-    return words.replace("it leadership", "IT leadership").replace("tech ", "technology ").replace("ai initiative", "AI initiative")
+    return (
+        words.replace("eos ", "end-of-support ")
+        .replace("it leadership", "IT leadership")
+        .replace("tech ", "technology ")
+        .replace("ai initiative", "AI initiative")
+    )
 
 
 def signal_reasons(signal_contributions: str, evidence: dict[str, Evidence], limit: int = 3) -> list[tuple[float, Evidence]]:
@@ -81,7 +87,12 @@ def feature_in_words(feature: str, value: object) -> str:
 
     >>> feature_in_words("employees (log)", 4.9488), feature_in_words("industry", "Energy"), feature_in_words("customer for years", 1.2)
     ('employees about 140', 'industry Energy', 'customer for 1 year')
+    >>> feature_in_words("technology: Web servers", "nginx"), feature_in_words("technology: Analytics", "unknown")
+    ('runs nginx (web servers)', 'analytics not seen')
     """
+    if feature.startswith(TECHNOLOGY):
+        kind = feature.removeprefix(TECHNOLOGY).lower()
+        return f"{kind} not seen" if value in (None, "unknown") else f"runs {value} ({kind})"
     if value is None:
         return f"{feature.removesuffix(' (log)')} unknown"
     if isinstance(value, int | float):
@@ -105,11 +116,13 @@ def fit_basis(fit_contributions: str) -> str | None:
     return str(basis) if basis else None
 
 
-def outlook_in_words(outlook: Mapping[str, Any]) -> list[str]:
-    """What would move the account to another cell, one sentence each.
+def outlook_in_words(outlook: Mapping[str, Any], cluster: str) -> list[str]:
+    """What would move the account to another cell, one sentence each; ``cluster`` is where it stands.
 
-    >>> outlook_in_words({"by_event": {"event_type": "funding_round", "n_events": 1, "segment": "A1", "cluster": "Act now"}, "by_feature": None, "sinks": None})
+    >>> outlook_in_words({"by_event": {"event_type": "funding_round", "n_events": 1, "segment": "A1", "cluster": "Act now"}}, "Evaluate")
     ['a fresh funding round would move it to Act now (A1)']
+    >>> outlook_in_words({"sinks": {"on": "2026-12-17", "segment": "A2", "cluster": "Act now"}}, "Act now")
+    ['without a new event it falls to segment A2 on 2026-12-17, still Act now']
     """
     sentences = []
     if event := outlook.get("by_event"):
@@ -118,7 +131,12 @@ def outlook_in_words(outlook: Mapping[str, Any]) -> list[str]:
     if feature := outlook.get("by_feature"):
         sentences.append(f"{feature_in_words(feature['feature'], feature['value'])}, all else as it is, would move it to {_cell(feature)}")
     if sinks := outlook.get("sinks"):
-        sentences.append(f"without a new event it sinks to {_cell(sinks)} on {sinks['on']}")
+        where = (
+            f"segment {sinks['segment']} on {sinks['on']}, still {cluster}"
+            if sinks["cluster"] == cluster
+            else f"{_cell(sinks)} on {sinks['on']}"
+        )
+        sentences.append(f"without a new event it falls to {where}")
     return sentences
 
 

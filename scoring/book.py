@@ -78,6 +78,24 @@ class Events:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What we saw at each account, ``unknown`` where nothing, and the day since which we have seen it."""
+
+    names: Texts
+    since: Whole
+
+    @classmethod
+    def nothing(cls, n_accounts: int) -> Seen:
+        """Nothing at any account."""
+        return cls(np.full(n_accounts, UNKNOWN, dtype=object), np.zeros(n_accounts, dtype=np.int64))
+
+    def by(self, before: Whole) -> Texts:
+        """What had been seen of each account before the beginning of its day."""
+        found: Texts = np.where(self.since < before, self.names, UNKNOWN)
+        return found
+
+
+@dataclass(frozen=True)
 class Book:
     """Everything that scores are made of; account numbers in the other tables are positions in ``account_ids``."""
 
@@ -91,8 +109,8 @@ class Book:
     is_nonprofit: Floats
     industry: Texts
     country: Texts
-    mail_system: Texts
-    technologies: Mapping[str, Texts]
+    mail_system: Seen
+    technologies: Mapping[str, Seen]
     is_looked_at: Flags
     was_ever_looked_at: Flags
     purchases: Purchases
@@ -324,21 +342,22 @@ def _looked_at(store: Store, as_of: date, span: dict[str, str], places: _Places)
     return lately, ever
 
 
-def _mail_systems(store: Store, as_of: date, span: dict[str, str], places: _Places) -> Texts:
-    """Who handles the account's mail, as the latest ping by the date saw it."""
-    ids, mail = _columns(
+def _mail_systems(store: Store, as_of: date, span: dict[str, str], places: _Places) -> Seen:
+    """Who handles the account's mail, as the latest ping by the date saw it, and since when pings have seen the same."""
+    ids, days, mail = _columns(
         store,
-        "SELECT account_id, mail_exchangers FROM domain_pings"
+        "SELECT account_id, substr(pinged_at, 1, 10), mail_exchangers FROM domain_pings"
         " WHERE account_id >= :first AND account_id < :last AND pinged_at <= :until ORDER BY account_id, pinged_at, ping_id",
         span | {"until": end_of_day(as_of)},
-        2,
+        3,
     )
     at, is_known = places.of(ids)
-    systems = np.full(places.n, UNKNOWN, dtype=object)
-    for place, known, exchangers in zip(at.tolist(), is_known.tolist(), mail, strict=True):
-        if known:
-            systems[place] = _mail_system(exchangers)
-    return systems
+    seen = Seen.nothing(places.n)
+    for place, known, day, exchangers in zip(at.tolist(), is_known.tolist(), _days(days).tolist(), mail, strict=True):
+        system = _mail_system(exchangers)
+        if known and seen.names[place] != system:
+            seen.names[place], seen.since[place] = system, day
+    return seen
 
 
 def _mail_system(mail_exchangers: str | None) -> str:
@@ -350,24 +369,25 @@ def _mail_system(mail_exchangers: str | None) -> str:
     return "Google Workspace" if "google" in hosts else "own or hosted"
 
 
-def _technologies(store: Store, span: dict[str, str], places: _Places) -> dict[str, Texts]:
+def _technologies(store: Store, span: dict[str, str], places: _Places) -> dict[str, Seen]:
     """Per category of technology, what the account took up last of what it used by the date; ``unknown`` where none was seen.
 
     When it was last seen is no help: later looks overwrite it.
     """
-    ids, categories, names = _columns(
+    ids, categories, names, days = _columns(
         store,
-        "SELECT account_id, category, technology FROM technology_observations"
+        "SELECT account_id, category, technology, first_seen_on FROM technology_observations"
         " WHERE account_id >= :first AND account_id < :last AND first_seen_on <= :as_of"
         " AND (retired_on IS NULL OR retired_on > :as_of) ORDER BY account_id, first_seen_on, technology DESC",
         span,
-        3,
+        4,
     )
     at, is_known = places.of(ids)
-    found: dict[str, Texts] = {}
-    for place, known, category, name in zip(at.tolist(), is_known.tolist(), categories, names, strict=True):
+    found: dict[str, Seen] = {}
+    for place, known, category, name, day in zip(at.tolist(), is_known.tolist(), categories, names, _days(days).tolist(), strict=True):
         if known:
-            found.setdefault(category, np.full(places.n, UNKNOWN, dtype=object))[place] = name
+            seen = found.setdefault(category, Seen.nothing(places.n))
+            seen.names[place], seen.since[place] = name, day
     return {category: found[category] for category in sorted(found)}
 
 

@@ -1,7 +1,8 @@
 """What is known of every account before a day: the columns the fit model reads.
 
 A purchase of the product that is scored is never a feature: it is what the model predicts. For learning, a customer's history ends the day before it
-first bought the product, so that nothing of what followed the purchase helps to predict it.
+first bought the product, so that nothing of what followed the purchase helps to predict it: neither later purchases nor software that was seen later,
+which may be the product itself.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ def fit_columns(book: Book, bits: int, before: Whole) -> Columns:
 
     Args:
         bits: the products that are scored, as in ``Purchases.products``: purchases of theirs do not count.
-        before: per account, the day before whose beginning a purchase or deal must lie to count.
+        before: per account, the day before whose beginning a purchase, a deal or the first sight of a technology must lie to count.
     """
     n = len(book)
     bought, deals = book.purchases, book.deals
@@ -54,8 +55,8 @@ def fit_columns(book: Book, bits: int, before: Whole) -> Columns:
         "industry": book.industry,
         "country": book.country,
         "nonprofit": _yes_no(book.is_nonprofit),
-        "mail system": book.mail_system,
-        **{f"{TECHNOLOGY}{category}": names for category, names in book.technologies.items()},
+        "mail system": book.mail_system.by(before),
+        **{f"{TECHNOLOGY}{category}": seen.by(before) for category, seen in book.technologies.items()},
     }
     return Columns(numbers, categories)
 

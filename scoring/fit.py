@@ -9,16 +9,15 @@ Source: Mordelet, Vert: A bagging SVM to learn from positive and unlabeled examp
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from scoring.additive import DIGITS, AdditiveModel, make_design
 from scoring.columns import TECHNOLOGY, Columns, Flags, Floats
 from scoring.logistic import fit_logistic, one_thread, sigmoid
+from scoring.parameters import read_parameters, write_parameters
 
 MIN_POSITIVES = 20
 N_BAGS = 8
@@ -75,12 +74,11 @@ class FitModel:
         return np.where(is_moved, scores, base), base, parts * rates[:, None]
 
     def to_json(self) -> str:
-        """The parameters as JSON, the same text for the same model."""
-        fields = {
-            "format": FORMAT, "product": self.product, "additive": self.additive.as_object(), "table": [list(pair) for pair in self.table],
-            "slope": self.slope, "shift": self.shift,
-        }  # fmt: skip
-        return json.dumps(fields, sort_keys=True)
+        """The parameters as JSON."""
+        table = [list(pair) for pair in self.table]
+        return write_parameters(
+            FORMAT, product=self.product, additive=self.additive.as_object(), table=table, slope=self.slope, shift=self.shift
+        )
 
     @classmethod
     def from_json(cls, text: str) -> FitModel:
@@ -89,11 +87,9 @@ class FitModel:
         Raises:
             ValueError: another format.
         """
-        fields: Mapping[str, Any] = json.loads(text)
-        if fields.get("format") != FORMAT:
-            raise ValueError("the model was saved in another format; refit it with `bellwether learn`")
-        additive = AdditiveModel.from_object(fields["additive"])
-        return cls(fields["product"], additive, [tuple(pair) for pair in fields["table"]], fields["slope"], fields["shift"])
+        fields = read_parameters(text, FORMAT)
+        fields |= {"additive": AdditiveModel.from_object(fields["additive"]), "table": [tuple(pair) for pair in fields["table"]]}
+        return cls(**fields)
 
 
 def train_fit(product: str, columns: Columns, positives: Flags, losers: Flags, worth: Floats, seed: int) -> FitModel | None:

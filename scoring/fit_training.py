@@ -12,6 +12,7 @@ import numpy as np
 
 from scoring.book import Book
 from scoring.columns import Columns, Flags, Floats, Whole
+from scoring.drift import baseline_of
 from scoring.features import DAYS_PER_YEAR, NEVER, first_purchase, fit_columns, lost_deal, spend
 from scoring.fit import FitModel, quantile_table, train_fit
 from scoring.logistic import fit_logistic, one_thread, sigmoid
@@ -86,7 +87,7 @@ def train_candidate(product: str, bits: int, book: Book, origins: Sequence[Book]
         _data_hash(examples),
         verdict,
         metrics,
-        shares_of(current),
+        baseline_of(current),
     )
 
 
@@ -201,28 +202,6 @@ def _predict_in_folds(product: str, examples: _Examples, seed: int) -> Predictio
     part = Predictions(examples.positives, scores, np.zeros(n), folds, np.arange(n))
     slope, shift = fit_slope_and_shift([part])
     return replace(part, chances=sigmoid(slope * scores + shift))
-
-
-def shares_of(columns: Columns) -> dict[str, Any]:
-    """How each feature is distributed, to compare later books with: shares between deciles, or of levels; unknown is a share of its own."""
-    shares: dict[str, Any] = {}
-    for name, column in columns.numbers.items():
-        known = column[~np.isnan(column)]
-        edges = np.unique(np.round(np.quantile(known, np.linspace(0.1, 0.9, 9)), 9)) if len(known) else np.zeros(0)
-        shares[name] = {"edges": edges.tolist(), "shares": number_shares(column, edges)}
-    for name, texts in columns.categories.items():
-        levels, counts = np.unique(texts.astype(str), return_counts=True)
-        top = np.argsort(-counts, kind="stable")[:30]
-        kept = {str(levels[i]): round(float(counts[i]) / len(texts), 6) for i in sorted(top)}
-        shares[name] = {"levels": kept}
-    return shares
-
-
-def number_shares(column: Floats, edges: Floats) -> list[float]:
-    """The share of unknowns, then those up to each edge and beyond the last."""
-    is_known = ~np.isnan(column)
-    counts = np.bincount(np.searchsorted(edges, column[is_known], side="right"), minlength=len(edges) + 1)
-    return [round(float(n) / max(1, len(column)), 6) for n in ((~is_known).sum(), *counts)]
 
 
 def _data_hash(examples: _Examples) -> str:

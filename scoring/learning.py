@@ -13,7 +13,7 @@ from scoring.book import FIRST_KEY, LAST_KEY, Book, load_book
 from scoring.fit_training import HORIZON_DAYS, N_ORIGINS, FitCandidate, current_columns, later_buyers, train_candidate
 from scoring.logistic import one_thread
 from scoring.metrics import auc
-from scoring.registry import ALL_PRODUCTS, FIT, SIGNALS, InUse, load_fit_model, load_in_use, next_release
+from scoring.registry import ALL_PRODUCTS, FIT, SIGNALS, TOO_FEW, InUse, load_fit_model, load_in_use, next_release
 from scoring.signal_model import load_deals
 from scoring.signal_training import SignalCandidate, learn_candidate
 from scoring.verdict import NOT_READY, OK_OUTCOMES
@@ -48,7 +48,7 @@ def learn_models(
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Learned]:
     """Trains, judges, stores and releases a fit model and a signal model per product, and a fit model of all products to fall back on."""
-    last = training_span(store)
+    last = training_span(store, as_of)
     book = load_book(store, catalogue, as_of, FIRST_KEY, last)
     dates = [as_of - timedelta(days=HORIZON_DAYS * k) for k in range(1, N_ORIGINS + 1)] if FIT in kinds else []
     origins = [load_book(store, catalogue, day, FIRST_KEY, last, needs_events=False) for day in dates]
@@ -65,9 +65,9 @@ def learn_models(
     return learned
 
 
-def training_span(store: Store) -> str:
-    """The key below which about 50,000 accounts lie: ids are hashes, so they are a fair sample of a larger book."""
-    n_accounts = int(store.value("SELECT count(*) FROM accounts"))
+def training_span(store: Store, as_of: date) -> str:
+    """The key below which about 50,000 of the accounts known by the date lie: ids are hashes, so they are a fair sample of a larger book."""
+    n_accounts = int(store.value("SELECT count(*) FROM accounts WHERE observed_on <= ?", (as_of.isoformat(),)))
     if n_accounts <= MAX_TRAINING_ACCOUNTS:
         return LAST_KEY
     return f"{MAX_TRAINING_ACCOUNTS * 16**8 // n_accounts:08x}"
@@ -77,7 +77,7 @@ def _learn_fit(store: Store, product: str, bits: int, book: Book, origins: Seque
     champion = load_in_use(store, FIT, product, as_of)
     candidate = train_candidate(product, bits, book, origins, seed)
     if candidate is None:
-        return _decide(store, FIT, product, None, champion, as_of, NOT_READY, "too few customers to learn from")
+        return _decide(store, FIT, product, None, champion, as_of, NOT_READY, TOO_FEW)
     metrics = candidate.metrics | {"baseline": candidate.baseline}
     record = ModelVersion(
         content_key(FIT, product, as_of, candidate.data_hash, seed, candidate.model.to_json()), FIT, product, as_of.isoformat(),
@@ -92,9 +92,9 @@ def _learn_fit(store: Store, product: str, bits: int, book: Book, origins: Seque
 
 
 def _is_hopeful(candidate: FitCandidate) -> bool:
-    """Whether the AUC lies above 0.5 by more than its standard error: not proven, but likelier right than wrong."""
-    value, low, _ = candidate.metrics["auc"]
-    return value is not None and low is not None and value - (value - low) / 1.96 > 0.5
+    """Whether the whole interval of the AUC lies above 0.5: not proven, but told from chance."""
+    low = candidate.metrics["auc"][1]
+    return low is not None and low > 0.5
 
 
 def _worse_than_champion(champion: InUse | None, candidate: FitCandidate, bits: int, book: Book, origins: Sequence[Book]) -> str | None:
@@ -152,17 +152,18 @@ def _decide(
     is_worse: bool = False,
     is_hopeful: bool = False,
 ) -> Learned:
-    """The gate: a challenger that is ready or ok, and no worse than the champion, comes into use; else what was in use stays.
+    """The gate: a challenger that is ready or ok, and no worse than the champion, comes into use; else a proven champion stays.
 
-    Where nothing proven is in use, a hopeful fit model comes into use as unproven, and every report says so.
+    Where nothing proven is in use, a hopeful fit model comes into use as unproven, and every report says so. An unproven champion stays no longer than
+    the latest test bears out that there is something to learn: then fit falls back to the model of all products, and signals to the catalogue.
     """
     kept = champion.release["model_id"] if champion else None
     has_proven = champion is not None and champion.model is not None and champion.model["verdict"] != NOT_READY
-    if record is not None and verdict != NOT_READY and not is_worse:
-        chosen, decision = record.model_id, "comes into use"
-    elif record is not None and is_hopeful and not is_worse and not has_proven:
-        chosen, decision = record.model_id, f"comes into use {UNPROVEN}: {reason}"
-    elif kept is not None:
+    is_proven = verdict != NOT_READY
+    may_be_used = record is not None and (is_proven or (is_hopeful and not has_proven))
+    if record is not None and may_be_used and not is_worse:
+        chosen, decision = record.model_id, "comes into use" if is_proven else f"comes into use {UNPROVEN}: {reason}"
+    elif kept is not None and (has_proven or may_be_used):
         chosen, decision = kept, f"not used, {kept} stays: {reason}"
     else:
         chosen, decision = None, f"not used: {reason}"

@@ -12,6 +12,7 @@ from scoring.columns import Flags, Floats, Whole
 N_RESAMPLES = 200
 N_BINS = 10
 MIN_BIN_ROWS = 50
+MIN_OUTCOMES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,13 +205,17 @@ def figure_within_windows(predictions: Predictions, name: str) -> float:
 
 
 def with_intervals(predictions: Predictions, seed: int, names: Sequence[str] = FIGURES) -> dict[str, Interval]:
-    """Each figure named, with its bootstrap interval; groups are drawn whole, because their rows are not independent."""
+    """Each figure named, with its bootstrap interval; groups are drawn whole, because their rows are not independent.
+
+    Below five outcomes of either kind the ends are NaN: draws of so few are all alike, and the interval would look sure.
+    """
     dice = np.random.default_rng(seed)
     _, group = np.unique(predictions.groups, return_inverse=True)
     n_groups = int(group.max()) + 1 if len(group) else 0
     windows = _Windows(predictions)
     draws: dict[str, list[float]] = {name: [] for name in names}
-    for _ in range(N_RESAMPLES if n_groups else 0):
+    n_rarer = min(int(predictions.labels.sum()), int((~predictions.labels).sum()))
+    for _ in range(N_RESAMPLES if n_rarer >= MIN_OUTCOMES else 0):
         times_drawn = np.bincount(dice.integers(n_groups, size=n_groups), minlength=n_groups)
         weights = times_drawn[group].astype(float)
         for name in names:
@@ -226,11 +231,25 @@ def _edges(draws: Sequence[float]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def psi(expected: Floats, actual: Floats) -> float:
-    """Population stability index of two sets of shares over the same bins: below 0.1 steady, above 0.25 shifted.
+def psi_noise(expected: Floats, actual: Floats) -> float:
+    """What ``psi`` shows on average when two samples of such counts come from one distribution.
 
-    >>> psi(np.array([0.5, 0.5]), np.array([0.5, 0.5]))
+    Source: Yurdakul: Statistical Properties of Population Stability Index (2018).
+
+    >>> psi_noise(np.array([50.0, 50.0]), np.array([50.0, 50.0]))
+    0.02
+    """
+    n_bins = int(((expected > 0) | (actual > 0)).sum())
+    return float(max(0, n_bins - 1) * (1 / expected.sum() + 1 / actual.sum()))
+
+
+def psi(expected: Floats, actual: Floats) -> float:
+    """Population stability index of two sets of counts over the same bins: below 0.1 steady, above 0.25 shifted.
+
+    Half a row is added to each bin, so that one that happens to be empty does not decide alone.
+
+    >>> psi(np.array([50.0, 50.0]), np.array([50.0, 50.0]))
     0.0
     """
-    before, after = np.clip(expected, 1e-4, None), np.clip(actual, 1e-4, None)
+    before, after = ((counts + 0.5) / (counts + 0.5).sum() for counts in (expected, actual))
     return float(((after - before) * np.log(after / before)).sum())

@@ -1,4 +1,4 @@
-"""Who left its segment since the run before, and what moved it: an event, a firmographic, or the model."""
+"""What moved since the run before: who left its segment, and by how many points each cause – event, firmographic, model – moved a score."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ import numpy as np
 from scoring.book import Book
 from scoring.buying_signals import score_signals
 from scoring.columns import Floats
-from scoring.fit import FitModel
 from scoring.fit_training import current_columns
 from scoring.placing import Placing
-from scoring.registry import ALL_PRODUCTS, SIGNALS, load_fit_model, load_in_use, load_signal_model
+from scoring.product_models import ProductModels, load_models_of_run
 from storage.catalogue import Catalogue, Product
 from storage.errors import ModelError
 from storage.store import Row, Store
@@ -23,15 +22,26 @@ from storage.store import Row, Store
 DIGITS = 6
 
 
+@dataclass(frozen=True, slots=True)
+class UnderThen:
+    """An account's present features and events, scored as the run before would have: what lies between the two runs' scores and these is not the model's.
+
+    Points add up to the score, with the base of fit; scores are None where none could be given.
+    """
+
+    fit: float | None
+    fit_points: Mapping[str, float]  # by feature
+    signals: float | None
+    event_points: Mapping[str, float]  # by event id
+
+
 @dataclass(frozen=True)
 class Previous:
     """The run before, and the models it used."""
 
     run_id: str
-    fit: Mapping[str, FitModel]
-    weights: Mapping[str, Mapping[str, float]]
+    models: Mapping[str, ProductModels]
     half_lives_days: Mapping[str, float]
-    all_bits: int
 
     def movements(
         self, store: Store, book: Book, product: Product, bits: int, fit: Floats, signals: Floats, segments: list[str | None],
@@ -44,10 +54,11 @@ class Previous:
         """
         name = product.product_id
         rows = {row["account_id"]: row for row in store.query(_PREVIOUS_SQL, (self.run_id, name, first, last))}
-        then_signals = score_signals(book.events, len(book), self.weights[name], self.half_lives_days, book.as_of).scores
-        model = self.fit.get(name)
-        then_bits = self.all_bits if model and model.product == ALL_PRODUCTS else bits
-        then_fit = model.score(model.log_odds(current_columns(book, then_bits))) if model else fit
+        used = self.models[name]
+        then_signals = score_signals(book.events, len(book), used.weights, self.half_lives_days, book.as_of).scores
+        then_fit = np.full(len(book), np.nan)
+        if used.fit is not None:
+            then_fit = used.fit.score(used.fit.log_odds(current_columns(book, used.bits(bits, len(self.models)))))
         then_fit = np.where(np.isnan(fit), np.nan, np.round(then_fit, DIGITS))
         then_signals = np.where(np.isnan(signals), np.nan, np.round(then_signals, DIGITS))
         for i, account_id in enumerate(book.account_ids.tolist()):
@@ -57,6 +68,17 @@ class Previous:
             cause = _cause(row, placing, (fit[i], signals[i]), (then_fit[i], then_signals[i]))
             yield account_id, name, row["segment"], row["cluster"], segments[i], clusters[i], cause
 
+    def score(self, book: Book, product: Product, bits: int) -> UnderThen:
+        """The one account of a book under the models of then."""
+        used = self.models[product.product_id]
+        events = score_signals(book.events, 1, used.weights, self.half_lives_days, book.as_of)
+        points = dict(zip(book.events.event_id.tolist(), events.points.tolist(), strict=True))
+        if used.fit is None:
+            return UnderThen(None, {}, float(events.scores[0]), points)
+        scores, _, parts = used.fit.explain(current_columns(book, used.bits(bits, len(self.models))))
+        by_feature = dict(zip(used.fit.additive.names, parts[0].tolist(), strict=True))
+        return UnderThen(float(scores[0]), by_feature, float(events.scores[0]), points)
+
 
 def load_previous(store: Store, catalogue: Catalogue, as_of: date) -> Previous | None:
     """The last run before the date; None when there is none."""
@@ -65,20 +87,15 @@ def load_previous(store: Store, catalogue: Catalogue, as_of: date) -> Previous |
     )
     if run is None:
         return None
-    fit: dict[str, FitModel] = {}
-    for row in store.query(
-        "SELECT DISTINCT f.product AS scored, m.* FROM fit_scores f JOIN model_versions m USING (model_id) WHERE f.run_id = ?",
-        (run["run_id"],),
-    ):
-        try:
-            fit[row["scored"]] = load_fit_model(row)
-        except ModelError:
-            continue  # a model of an older format: the movement is then put down to the model as a whole
-    weights = {}
-    for product in catalogue.products:
-        used = load_in_use(store, SIGNALS, product.product_id, date.fromisoformat(run["as_of"]))
-        weights[product.product_id] = load_signal_model(used.model).weights if used and used.model else product.weights
-    return Previous(run["run_id"], fit, weights, catalogue.half_lives_days, (1 << len(catalogue.products)) - 1)
+    models = {product.product_id: _models_then(store, product, run["run_id"]) for product in catalogue.products}
+    return Previous(run["run_id"], models, catalogue.half_lives_days)
+
+
+def _models_then(store: Store, product: Product, run_id: str) -> ProductModels:
+    try:
+        return load_models_of_run(store, product, run_id)
+    except ModelError:  # saved in an older format: what moved is then put down to the model
+        return ProductModels(None, None, None, product.weights, None, None)
 
 
 _PREVIOUS_SQL = """
@@ -100,7 +117,7 @@ def _cause(row: Row, placing: Placing, now: tuple[float, float], under_old_model
     way = [
         ("", (row["segment"], row["cluster"])),
         ("event", cell(old_fit, under_old_models[1])),
-        ("firmographic", cell(*under_old_models)),
+        ("firmographic", cell(old_fit if np.isnan(under_old_models[0]) else under_old_models[0], under_old_models[1])),
         ("model", cell(*now)),
     ]
     steps = [name for (_, before), (name, after) in pairwise(way) if before != after]

@@ -14,8 +14,9 @@ from scoring.buying_signals import score_signals
 from scoring.columns import TECHNOLOGY, Columns
 from scoring.fit import FitModel
 from scoring.fit_training import current_columns
+from scoring.movement import UnderThen, load_previous
 from scoring.placing import NO_BAND, Placing
-from scoring.run import load_models
+from scoring.product_models import load_models_of_run
 from storage.catalogue import Catalogue, Product
 from storage.store import Store
 
@@ -66,11 +67,12 @@ class Sinking:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """One product of one account; None where no such change is in reach."""
+    """One product of one account; None where no such change is in reach, and where there is no run before."""
 
     by_event: EventChange | None
     by_feature: FeatureChange | None
     sinks: Sinking | None
+    under_then: UnderThen | None
 
 
 def load_outlook(store: Store, catalogue: Catalogue, run_id: str, account_id: str) -> dict[str, Outlook]:
@@ -88,19 +90,20 @@ def load_outlook(store: Store, catalogue: Catalogue, run_id: str, account_id: st
         )
     }
     placing = Placing(catalogue)
-    everything = (1 << len(catalogue.products)) - 1
+    previous = load_previous(store, catalogue, as_of)
     found = {}
     for i, product in enumerate(catalogue.products):
         if product.product_id not in scores:
             continue
         fit, signals = (np.nan if score is None else float(score) for score in scores[product.product_id])
-        models = load_models(store, product, as_of)
-        columns = current_columns(book, everything if models.is_pooled else 1 << i)
+        models = load_models_of_run(store, product, run_id)
+        columns = current_columns(book, models.bits(1 << i, len(catalogue.products)))
         place = _Place(catalogue, placing, fit, signals)
         found[product.product_id] = Outlook(
             None if np.isnan(signals) else _by_event(book.events, product, models.weights, catalogue, place, as_of),
             None if models.fit is None or np.isnan(fit) else _by_feature(models.fit, columns, catalogue, place),
             None if np.isnan(signals) else _sinking(book.events, models.weights, catalogue, place, as_of),
+            previous.score(book, product, 1 << i) if previous else None,
         )
     return found
 

@@ -16,6 +16,7 @@ from storage.store import Row, Store
 
 FIT, SIGNALS = "fit", "signals"
 ALL_PRODUCTS = "*"
+TOO_FEW = "too few customers to learn from"  # in the reason of a release without a model
 Model = TypeVar("Model", FitModel, SignalModel)
 
 

@@ -14,36 +14,22 @@ from scoring.columns import Floats, Whole
 from scoring.contributions import fit_texts, signal_texts
 from scoring.drift import Drift
 from scoring.features import NEVER
-from scoring.fit import FitModel
 from scoring.fit_training import current_columns
 from scoring.learning import learn_models, training_span
 from scoring.logistic import one_thread
 from scoring.movement import Previous, load_previous
 from scoring.placing import Placing
 from scoring.potential import Groups, PotentialRevenue, Spenders
-from scoring.registry import ALL_PRODUCTS, FIT, SIGNALS, load_fit_model, load_in_use, load_signal_model
-from scoring.verdict import NOT_READY
+from scoring.product_models import ProductModels, load_models, run_models
+from scoring.registry import FIT, SIGNALS, load_in_use
 from scoring.workloads import Steps, first_days
 from storage.catalogue import Catalogue, Product
 from storage.ids import content_key
 from storage.records import ClusterAssignment, ClusterMovement, FeatureDrift, FitScore, NextWorkload, ScoringRun, SignalScore
-from storage.store import Row, Store
+from storage.store import Store
 
 SLICE_ACCOUNTS = 10_000
-CODE_VERSION = "2"
-
-
-@dataclass(frozen=True)
-class ProductModels:
-    """What scores a product: its fit model (its own, or that of all products, or none) and the weights of event types."""
-
-    fit: FitModel | None
-    fit_id: str | None
-    is_pooled: bool  # the fit model is that of all products: purchases of none of them are its features
-    basis: str | None  # what a reader must know of the fit model: that it is unproven, or of all products
-    weights: Mapping[str, float]
-    weights_id: str | None
-    baseline: str | None  # the metrics of the fit model, which hold what its book looked like
+CODE_VERSION = "3"
 
 
 def score_book(
@@ -62,7 +48,7 @@ def score_book(
         on_progress(n_done + n_products, len(spans) * scoring.n_products)
 
     with store.transaction():
-        store.save([scoring.run])
+        scoring.save_run(store)
         for span in spans:
             drifts.append(score_span(store, scoring, span, on_span_progress))
             n_done += scoring.n_products
@@ -87,6 +73,10 @@ class Scoring:
         """How many products are scored."""
         return len(self.catalogue.products)
 
+    def save_run(self, store: Store) -> None:
+        """Stores that there was such a run, and which models it was made with."""
+        store.save([self.run, *run_models(self.run.run_id, self.models)])
+
 
 def prepare_scoring(store: Store, catalogue: Catalogue, as_of: date, seed: int, span_accounts: int = SLICE_ACCOUNTS) -> Scoring:
     """Learns what is due, and reads from the whole book what every span needs."""
@@ -99,7 +89,7 @@ def prepare_scoring(store: Store, catalogue: Catalogue, as_of: date, seed: int, 
     )
     n_accounts = int(store.value("SELECT count(*) FROM accounts WHERE observed_on <= ?", (as_of.isoformat(),)))
     run = ScoringRun(run_id, as_of.isoformat(), catalogue.matrix.name, model_version, n_accounts, catalogue.content_hash, CODE_VERSION)
-    sample = load_book(store, catalogue, as_of, last=training_span(store), needs_public=False, needs_events=False)
+    sample = load_book(store, catalogue, as_of, last=training_span(store, as_of), needs_public=False, needs_events=False)
     n_products = len(catalogue.products)
     potentials = [PotentialRevenue([Spenders.of(sample, 1 << i, catalogue.segments)]) for i in range(n_products)]
     return Scoring(run, catalogue, models, previous, Steps.of(sample, n_products), potentials, list(iter_spans(n_accounts, span_accounts)))
@@ -131,35 +121,10 @@ def save_drift(store: Store, scoring: Scoring, drifts: Iterable[Mapping[str, Dri
     listed = list(drifts)
     for name in scoring.models:
         total = Drift.total(each[name] for each in listed)
-        store.save([FeatureDrift(scoring.run.run_id, name, feature, psi) for feature, psi in total.psi().items()])
-
-
-def load_models(store: Store, product: Product, as_of: date) -> ProductModels:
-    """The models in use by the date; where a product has no fit model of its own, that of all products stands in."""
-    fit, is_own = load_in_use(store, FIT, product.product_id, as_of), True
-    if fit is None or fit.model is None:
-        fit, is_own = load_in_use(store, FIT, ALL_PRODUCTS, as_of), False
-    fit_row = fit.model if fit else None
-    signals = load_in_use(store, SIGNALS, product.product_id, as_of)
-    signals_row = signals.model if signals else None
-    return ProductModels(
-        load_fit_model(fit_row) if fit_row else None,
-        fit_row["model_id"] if fit_row else None,
-        not is_own,
-        _basis(fit_row, is_own),
-        load_signal_model(signals_row).weights if signals_row else product.weights,
-        signals_row["model_id"] if signals_row else None,
-        fit_row["metrics"] if fit_row else None,
-    )
-
-
-def _basis(fit: Row | None, is_own: bool) -> str | None:
-    if fit is None:
-        return None
-    notes = [] if is_own else ["customers of all products, too few of this one"]
-    if fit["verdict"] == NOT_READY:
-        notes.append("unproven: it could not be told from chance on later purchases")
-    return "; ".join(notes) or None
+        store.save(
+            FeatureDrift(scoring.run.run_id, name, feature, shift.psi, shift.known_before, shift.known_now)
+            for feature, shift in total.shifts().items()
+        )
 
 
 def _refresh_models(store: Store, catalogue: Catalogue, as_of: date, seed: int) -> None:
@@ -196,8 +161,7 @@ class _Slice:
         """Scores and stores."""
         book, run_id, product_id = self._book, self._run.run_id, self._product.product_id
         ids = book.account_ids.tolist()
-        everything = (1 << len(self._catalogue.products)) - 1
-        columns = current_columns(book, everything if self._models.is_pooled else self._bits)
+        columns = current_columns(book, self._models.bits(self._bits, len(self._catalogue.products)))
         drift.add(columns.rows(book.has_firmographics))
         fit_scores, fit_jsons = fit_texts(self._models.fit, self._models.basis, columns, book.has_firmographics)
         signals = score_signals(book.events, len(book), self._models.weights, self._catalogue.half_lives_days, book.as_of, self._known)

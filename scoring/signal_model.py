@@ -6,10 +6,8 @@ never changes its sign: one that speaks for a purchase cannot come to speak agai
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +17,7 @@ from scoring.buying_signals import strengths
 from scoring.columns import Columns, Flags, Floats, Whole
 from scoring.features import fit_columns
 from scoring.logistic import one_thread, sigmoid
+from scoring.parameters import read_parameters, write_parameters
 from storage.catalogue import Catalogue, Product
 
 UNIT_LOG_ODDS = 0.4  # of one unit of weight; the prior
@@ -42,11 +41,10 @@ class SignalModel:
     unit: float
 
     def to_json(self) -> str:
-        """The parameters as JSON, the same text for the same model."""
-        fields = {
-            "format": FORMAT, "product": self.product, "weights": dict(self.weights), "low": dict(self.low), "high": dict(self.high), "unit": self.unit,
-        }  # fmt: skip
-        return json.dumps(fields, sort_keys=True)
+        """The parameters as JSON."""
+        return write_parameters(
+            FORMAT, product=self.product, weights=dict(self.weights), low=dict(self.low), high=dict(self.high), unit=self.unit
+        )
 
     @classmethod
     def from_json(cls, text: str) -> SignalModel:
@@ -55,10 +53,7 @@ class SignalModel:
         Raises:
             ValueError: another format.
         """
-        fields: Mapping[str, Any] = json.loads(text)
-        if fields.get("format") != FORMAT:
-            raise ValueError("the model was saved in another format; refit it with `bellwether learn`")
-        return cls(fields["product"], fields["weights"], fields["low"], fields["high"], fields["unit"])
+        return cls(**read_parameters(text, FORMAT))
 
 
 @dataclass(frozen=True)

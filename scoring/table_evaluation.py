@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,8 @@ from scoring.columns import Columns, Flags, Floats, Whole
 from scoring.leaks import SuspectedLeak, find_leaks
 from scoring.logistic import one_thread, shift_to_rate, sigmoid
 from scoring.metrics import Interval, Predictions, auc, calibration_error, calibration_noise, reliability, with_intervals
-from scoring.outcome_table import OutcomeTable
-from scoring.verdict import Verdict, judge
+from scoring.outcome_table import FILE_ORDER, OutcomeTable
+from scoring.verdict import NOT_READY, Verdict, judge
 
 N_BLOCKS = 10
 FIRST_TESTED_BLOCK = 4  # the first four tenths are only learned from
@@ -23,6 +23,7 @@ LATE_SHARE = 0.2  # of the rows learned from: they choose the penalty and set th
 HALF_LIFE_SHARE = 0.3  # a row counts half as much as one that is later by this share of the rows
 MAX_TRAINING_ROWS = 60_000
 MIN_TO_LEARN = 10  # of either outcome
+FLATTERED = 0.03  # auc by which folds may stand above the file's order
 
 # Learns from rows of a table (in order of time, if the last argument says so) and returns score and probability of others.
 Learner = Callable[[Columns, Flags, Columns, int, bool], tuple[Floats, Floats]]
@@ -42,7 +43,10 @@ class WindowFigures:
 
 @dataclass(frozen=True)
 class TableEvaluation:
-    """All figures are out of sample. ``design`` says how: ``rolling windows in time`` or ``repeated stratified folds``."""
+    """All figures are out of sample. ``design`` says how: ``rolling windows in time`` or ``repeated stratified folds``.
+
+    ``calibration_error`` is the mean over the windows.
+    """
 
     design: str
     n_rows: int
@@ -55,6 +59,7 @@ class TableEvaluation:
     windows: list[WindowFigures]
     ignored: tuple[str, ...]
     n_skipped: int
+    auc_in_file_order: Interval | None  # without a column of time: what the same model reaches when the file's order is taken for time
 
     def as_object(self) -> dict[str, Any]:
         """One flat object for programs; ``…_low`` and ``…_high`` are the ends of 95 % bootstrap intervals."""
@@ -63,6 +68,7 @@ class TableEvaluation:
             flat |= {name: _plain(interval.value), f"{name}_low": _plain(interval.low), f"{name}_high": _plain(interval.high)}
         return flat | {
             "calibration_error": _plain(self.calibration_error),
+            "auc_in_file_order": _plain(self.auc_in_file_order.value) if self.auc_in_file_order else None,
             "verdict": self.verdict.verdict,
             "verdict_reasons": list(self.verdict.reasons),
             "suspected_leaks": [leak.column for leak in self.leaks],
@@ -89,10 +95,10 @@ def evaluate_table(table: OutcomeTable, seed: int, on_progress: Callable[[int, i
         leaks = find_leaks(table.columns, table.labels, seed)
         predictions, n_learned = predict_out_of_sample(table, learn_and_score, seed, on_progress)
     figures = with_intervals(predictions, seed)
-    bins = reliability(predictions.labels, predictions.chances)
-    error, noise = calibration_error(bins), calibration_noise(bins)
-    n_positive = int(predictions.labels.sum())
     is_in_time = table.times is not None
+    error, noise = _calibration(predictions, is_in_time)
+    n_positive = int(predictions.labels.sum())
+    in_file_order = None if is_in_time else _auc_in_file_order(table, seed)
     verdict = judge(
         n_positive,
         len(predictions.labels) - n_positive,
@@ -102,6 +108,15 @@ def evaluate_table(table: OutcomeTable, seed: int, on_progress: Callable[[int, i
         is_in_time,
         tuple(leak.column for leak in leaks),
     )
+    if in_file_order is not None and in_file_order.high < figures["auc"].low - FLATTERED:
+        verdict = Verdict(
+            NOT_READY,
+            (
+                f"when the file's order is taken for time, the auc is {in_file_order.value:.3f} [{in_file_order.low:.3f} to {in_file_order.high:.3f}] "
+                f"instead of {figures['auc'].value:.3f}: folds flatter it; name what orders the rows with --time COL, or --time {FILE_ORDER}",
+                *verdict.reasons,
+            ),
+        )
     return TableEvaluation(
         "rolling windows in time" if is_in_time else "repeated stratified folds",
         len(table.labels),
@@ -114,7 +129,26 @@ def evaluate_table(table: OutcomeTable, seed: int, on_progress: Callable[[int, i
         _window_figures(predictions, n_learned) if is_in_time else [],
         table.ignored,
         table.n_skipped,
+        in_file_order,
     )
+
+
+def _auc_in_file_order(table: OutcomeTable, seed: int) -> Interval:
+    """Tables of deals or calls are mostly written in the order in which things happened: then folds learn from what came after."""
+    with one_thread():
+        predictions, _ = predict_out_of_sample(replace(table, times=np.arange(len(table.labels))), learn_and_score, seed)
+    return with_intervals(predictions, seed, ("auc",))["auc"]
+
+
+def _calibration(predictions: Predictions, is_in_time: bool) -> tuple[float, float]:
+    """Calibration error and what chance alone would show; in time, of each window by itself: a model that says too much now and too little then is off."""
+    parts = [predictions.rows(predictions.windows == window) for window in np.unique(predictions.windows)] if is_in_time else [predictions]
+    found = [reliability(part.labels, part.chances) for part in parts]
+    sizes = [len(part.labels) for part in parts]
+    if not any(sizes):
+        return 0.0, 0.0
+    error, noise = (float(np.average([figure(bins) for bins in found], weights=sizes)) for figure in (calibration_error, calibration_noise))
+    return error, noise
 
 
 def predict_out_of_sample(

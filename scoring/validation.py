@@ -8,8 +8,8 @@ under the date before it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
@@ -20,14 +20,14 @@ from scoring.book import Book, load_book
 from scoring.buying_signals import score_signals
 from scoring.columns import Flags, Floats, Texts, Whole
 from scoring.features import first_purchase
-from scoring.fit import FitModel
 from scoring.fit_training import current_columns, train_plain
 from scoring.learning import training_span
 from scoring.logistic import fit_logistic, one_thread, sigmoid
-from scoring.metrics import auc, calibration_error, reliability, wilson
+from scoring.metrics import ReliabilityBin, auc, calibration_error, calibration_noise, reliability, wilson
 from scoring.placing import BAND_NAMES, Placing
 from scoring.potential import size_segments
-from scoring.registry import FIT, SIGNALS, load_fit_model, load_in_use, load_signal_model
+from scoring.product_models import ProductModels, load_models
+from scoring.registry import ALL_PRODUCTS, FIT, SIGNALS, load_in_use, load_signal_model
 from scoring.signal_model import load_deals
 from scoring.signal_training import learn_candidate
 from scoring.verdict import NOT_READY
@@ -80,7 +80,7 @@ def validate_clusters(
 ) -> ModelCard:
     """The card as of a date; the same date, book and catalogue give the same card."""
     dates = [as_of - timedelta(days=QUARTER_DAYS * k) for k in range(N_DATES + 1, 1, -1)]
-    last = training_span(store)
+    last = training_span(store, as_of)
     is_replay = _is_replay(store, dates)
     now = load_book(store, catalogue, as_of, last=last)
     parts: dict[str, list[_Outcomes]] = {product.product_id: [] for product in catalogue.products}
@@ -119,11 +119,12 @@ def _score_then(
     store: Store, catalogue: Catalogue, product: Product, bits: int, book: Book, now: Book, window: int, seed: int
 ) -> _Outcomes:
     day = book.as_of.toordinal()
-    model, weights = _models_then(store, catalogue, product, bits, book, seed)
+    models = _models_then(store, catalogue, product, bits, book, now.as_of, seed)
     fit = np.full(len(book), np.nan)
-    if model is not None:
-        fit = np.where(book.has_firmographics, model.score(model.log_odds(current_columns(book, bits))), np.nan)
-    scores = score_signals(book.events, len(book), weights, catalogue.half_lives_days, book.as_of).scores
+    if models.fit is not None:
+        columns = current_columns(book, models.bits(bits, len(catalogue.products)))
+        fit = np.where(book.has_firmographics, models.fit.score(models.fit.log_odds(columns)), np.nan)
+    scores = score_signals(book.events, len(book), models.weights, catalogue.half_lives_days, book.as_of).scores
     has_events = np.zeros(len(book), dtype=bool)
     has_events[book.events.account] = True
     signals = np.where(book.is_looked_at | has_events, scores, np.nan)
@@ -147,19 +148,23 @@ def _score_then(
     )
 
 
-def _models_then(
-    store: Store, catalogue: Catalogue, product: Product, bits: int, book: Book, seed: int
-) -> tuple[FitModel | None, Mapping[str, float]]:
-    """The models that were in use on that day; where none had been released yet, those that would have been learned on it."""
-    fit = load_in_use(store, FIT, product.product_id, book.as_of)
-    model = load_fit_model(fit.model) if fit and fit.model else train_plain(product.product_id, bits, book, seed)
-    signals = load_in_use(store, SIGNALS, product.product_id, book.as_of)
-    if signals is not None:
-        return model, load_signal_model(signals.model).weights if signals.model else product.weights
-    deals = load_deals(book, catalogue, bits)
-    candidate = learn_candidate(deals, product, seed, ("auc",)) if len(deals.is_won) else None
-    is_learned = candidate is not None and candidate.verdict.verdict != NOT_READY
-    return model, candidate.model.weights if candidate and is_learned else product.weights
+def _models_then(store: Store, catalogue: Catalogue, product: Product, bits: int, book: Book, as_of: date, seed: int) -> ProductModels:
+    """The models that were in use on that day; where none had been released yet, those that would have been learned on it.
+
+    Whether such a fit model is the product's own or that of all products is as it is on the card's date: the track record is of what is in use.
+    """
+    used = load_models(store, product, book.as_of)
+    if load_in_use(store, FIT, product.product_id, book.as_of) is None:
+        present = load_models(store, product, as_of)
+        is_pooled = present.fit is not None and present.fit.product == ALL_PRODUCTS
+        name = ALL_PRODUCTS if is_pooled else product.product_id
+        used = replace(used, fit=train_plain(name, present.bits(bits, len(catalogue.products)), book, seed))
+    if load_in_use(store, SIGNALS, product.product_id, book.as_of) is None:
+        deals = load_deals(book, catalogue, bits)
+        candidate = learn_candidate(deals, product, seed, ("auc",)) if len(deals.is_won) else None
+        if candidate is not None and candidate.verdict.verdict != NOT_READY:
+            used = replace(used, weights=candidate.model.weights)
+    return used
 
 
 def _product_card(store: Store, catalogue: Catalogue, product: Product, parts: list[_Outcomes], as_of: date) -> dict[str, Any]:
@@ -175,7 +180,11 @@ def _product_card(store: Store, catalogue: Catalogue, product: Product, parts: l
             "released_on": used.release["released_on"],
             "model_id": None,
         }
+        stand_in = load_in_use(store, FIT, ALL_PRODUCTS, as_of) if kind == FIT and used.model is None else None
+        if stand_in is not None and stand_in.model is not None:
+            used = stand_in
         if used.model is not None:
+            entry["of"] = used.model["product"]
             metrics = {name: value for name, value in json.loads(used.model["metrics"]).items() if name != "baseline"}
             names = ("model_id", "trained_as_of", "trained_from", "n_positive", "n_other", "data_hash", "seed", "verdict")
             entry |= {name: used.model[name] for name in names} | {"metrics": metrics}
@@ -217,10 +226,18 @@ def _figures(parts: Sequence[_Outcomes], catalogue: Catalogue) -> dict[str, Any]
             "first purchases by fit": _auc(rows.bought[rows.could_buy], rows.fit[rows.could_buy]),
             "first purchases by signals": _auc(rows.bought[rows.could_buy], rows.signals[rows.could_buy]),
         },
-        "reliability": [{"n": b.n_rows, "said": round(b.mean_chance, 4), "happened": round(b.rate, 4)} for b in bins],
+        "reliability": [_bin(b) for b in bins],
         "calibration_error": round(calibration_error(bins), 4) if bins else None,
+        "calibration_noise": round(calibration_noise(bins), 4) if bins else None,  # what right chances would show on so few deals
         "segments": _segment_figures(rows, Placing(catalogue)),
     }
+
+
+def _bin(each: ReliabilityBin) -> dict[str, Any]:
+    happened = wilson(each.rate * each.n_rows, each.n_rows)
+    return {
+        "n": each.n_rows, "said": round(each.mean_chance, 4), "happened": round(each.rate, 4), "low": happened.low, "high": happened.high,
+    }  # fmt: skip
 
 
 def _matrix_figures(rows: _Outcomes, placing: Placing) -> dict[str, Any]:

@@ -380,12 +380,27 @@ class ModelRelease:
 
 @dataclass(frozen=True, slots=True)
 class FeatureDrift:
-    """How far a feature of the scored book lies from the book its model was trained on (population stability index)."""
+    """How far a feature of the scored book lies from the book its model was trained on.
+
+    Values and coverage apart: a crawl that begins to know something of more accounts has not changed the accounts.
+    """
 
     run_id: str
     product: str
     feature: str
-    psi: float
+    psi: float  # population stability index of the known values, beyond what chance would show
+    known_before: float | None  # share of the accounts of which it was known
+    known_now: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunModels:
+    """The models that scored a product in a run; None: no fit model, or the catalogue's weights."""
+
+    run_id: str
+    product: str
+    fit_model_id: str | None
+    weights_model_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -491,6 +506,7 @@ Record = (
     | ModelVersion
     | ModelRelease
     | FeatureDrift
+    | RunModels
     | ClusterMovement
     | NextWorkload
     | CohortMember
@@ -525,6 +541,7 @@ TABLES: dict[type, tuple[str, tuple[str, ...]]] = {
     ModelVersion: ("model_versions", ("model_id",)),
     ModelRelease: ("model_releases", ("release_id",)),
     FeatureDrift: ("feature_drift", ("run_id", "product", "feature")),
+    RunModels: ("run_models", ("run_id", "product")),
     ClusterMovement: ("cluster_movements", ("run_id", "account_id", "product")),
     NextWorkload: ("next_workloads", ("run_id", "account_id", "product")),
     CohortMember: ("cohort_members", ("run_id", "cohort", "account_id")),

@@ -248,3 +248,16 @@ def m013_listed_names(db: Database) -> None:
     DELETE FROM listed_counts;
     DELETE FROM listed_runs;
     """)
+
+
+@migrations()
+def m014_models_of_runs(db: Database) -> None:
+    # Which models a run was made with is asked for every account that is explained: not by looking through the scores of all of them.
+    db.executescript("""
+    CREATE TABLE run_models (
+        run_id TEXT NOT NULL REFERENCES scoring_runs, product TEXT NOT NULL, fit_model_id TEXT, weights_model_id TEXT,
+        PRIMARY KEY (run_id, product)) STRICT;
+    INSERT INTO run_models SELECT run_id, product, max(model_id), NULL FROM fit_scores GROUP BY 1, 2;
+    ALTER TABLE feature_drift ADD COLUMN known_before REAL;
+    ALTER TABLE feature_drift ADD COLUMN known_now REAL;
+    """)

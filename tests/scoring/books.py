@@ -125,10 +125,26 @@ def event_records(
     return [page, document, event]
 
 
+def noise_deals(account_ids: Sequence[str], product: str, seed: int) -> list[Record]:
+    """Deals and purchases of a product that nothing known of the accounts has to do with."""
+    dice = np.random.default_rng(seed)
+    records: list[Record] = []
+    for account_id in account_ids:
+        for day in dice.integers(1000, size=int(dice.integers(0, 3))).tolist():
+            created = FIRST_DAY + timedelta(days=day)
+            is_won = bool(dice.random() < 0.4)
+            records.append(deal(account_id, product, created, created + timedelta(days=20), "won" if is_won else "lost"))
+            if is_won:
+                records.append(transaction(account_id, product, created + timedelta(days=20), 500.0))
+    return records
+
+
 def scores_of(store: Store, run_id: str) -> list[Sequence[object]]:
-    """Everything a run says of every account, in a fixed order."""
+    """Everything a run says: scores with their reasons, places, potential, next workloads, movements, drift and models, in a fixed order."""
     found: list[Sequence[object]] = []
-    for table in ("fit_scores", "signal_scores", "cluster_assignments"):
-        rows = store.query(f"SELECT * FROM {table} WHERE run_id = ? ORDER BY account_id, product", (run_id,))
+    for table in (
+        "fit_scores", "signal_scores", "cluster_assignments", "next_workloads", "cluster_movements", "feature_drift", "run_models",
+    ):  # fmt: skip
+        rows = store.query(f"SELECT * FROM {table} WHERE run_id = ? ORDER BY 1, 2, 3", (run_id,))
         found.extend([table, *(value for name, value in row.items() if name != "run_id")] for row in rows)
     return found

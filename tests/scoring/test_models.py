@@ -9,17 +9,19 @@ from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from reports.model_card import write_model_card
 from scoring.fit import FitModel
 from scoring.learning import learn_models
-from scoring.registry import FIT, list_models, load_in_use, roll_back
+from scoring.metrics import Predictions, with_intervals
+from scoring.registry import ALL_PRODUCTS, FIT, list_models, load_in_use, roll_back
 from scoring.run import score_book
 from scoring.validation import validate_clusters
 from storage.errors import ModelError
 from storage.store import Store
-from tests.scoring.books import CATALOGUE, LAST_DAY, fill_store, scores_of
+from tests.scoring.books import CATALOGUE, LAST_DAY, fill_store, noise_deals, scores_of
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +71,57 @@ def test_a_rolled_back_model_scores_as_it_did_before(store: Store) -> None:
     roll_back(store, FIT, "D365BC", newer.model["model_id"], LAST_DAY)
     assert scores_of(store, score_book(store, CATALOGUE, LAST_DAY, seed=1).run_id) == scores
     assert [row["in_use_since"] for row in list_models(store) if row["model_id"] == newer.model["model_id"]] == ["2026-11-01"]
+
+
+@pytest.fixture
+def noisy(tmp_path: Path) -> Iterator[Store]:
+    """A book in which nothing known of an account has to do with who buys Surface."""
+    with fill_store(tmp_path / "noisy.db", n_accounts=400) as opened:
+        ids = [row["account_id"] for row in opened.query("SELECT account_id FROM accounts ORDER BY 1")]
+        opened.save(noise_deals(ids, "Surface", seed=3))
+        yield opened
+
+
+def test_a_model_that_chance_could_have_made_gives_way_to_that_of_all_products(noisy: Store) -> None:
+    learned = {(each.kind, each.product): each for each in learn_models(noisy, CATALOGUE, LAST_DAY, seed=1)}
+    surface = learned[FIT, "Surface"]
+    assert surface.model is not None  # it was trained, judged and kept in the registry
+    assert surface.verdict == "not_ready"
+    assert surface.release.model_id is None
+    run = score_book(noisy, CATALOGUE, LAST_DAY, seed=1)
+    used = noisy.value("SELECT fit_model_id FROM run_models WHERE run_id = ? AND product = 'Surface'", (run.run_id,))
+    assert used == learned[FIT, ALL_PRODUCTS].release.model_id is not None
+    bases = {
+        json.loads(row["contributions"])["basis"]
+        for row in noisy.query("SELECT contributions FROM fit_scores WHERE run_id = ? AND product = 'Surface'", (run.run_id,))
+    }
+    assert len(bases) == 1
+    assert bases.pop().startswith("customers of all products: who buys this one cannot be told from chance")
+    card = json.loads(validate_clusters(noisy, CATALOGUE, LAST_DAY, seed=1).content)
+    entry = next(product for product in card["products"] if product["product"] == "Surface")["models"][0]
+    assert (entry["of"], entry["model_id"]) == (ALL_PRODUCTS, used)
+
+
+def test_an_unproven_model_stays_no_longer_than_the_latest_test_bears_it_out(noisy: Store) -> None:
+    learned = {(each.kind, each.product): each for each in learn_models(noisy, CATALOGUE, date(2026, 9, 1), seed=1)}
+    model = learned[FIT, "Surface"].model
+    assert model is not None
+    roll_back(noisy, FIT, "Surface", model.model_id, date(2026, 9, 2))
+    used = load_in_use(noisy, FIT, "Surface", LAST_DAY)
+    assert used is not None
+    assert used.model is not None
+    again = {(each.kind, each.product): each for each in learn_models(noisy, CATALOGUE, LAST_DAY, seed=1)}
+    assert again[FIT, "Surface"].verdict == "not_ready"
+    assert again[FIT, "Surface"].release.model_id is None
+    proven = again[FIT, "D365BC"]
+    assert proven.release.model_id == proven.model.model_id  # type: ignore[union-attr]
+
+
+def test_two_outcomes_give_no_interval_that_looks_sure() -> None:
+    few = Predictions(np.arange(40) < 2, np.arange(40.0)[::-1], np.full(40, 0.1), np.zeros(40, dtype=np.int64), np.arange(40))
+    found = with_intervals(few, 1, ("auc",))["auc"]
+    assert found.value == 1.0
+    assert np.isnan(found.low)
 
 
 def test_there_is_no_going_back_to_what_never_was(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from reports.explanation import explain_account
 from scoring.book import load_book
 from scoring.buying_signals import score_signals
+from scoring.learning import learn_models
 from scoring.outlook import load_outlook
 from scoring.placing import Placing
 from scoring.run import score_book
@@ -104,3 +106,47 @@ def test_an_explanation_tells_what_changed_since_the_run_before(store: Store, tm
     assert moved.signal_change is not None
     assert moved.signal_change > 30
     assert moved.parts[0] == (pytest.approx(moved.signal_change, abs=10), "cloud migration, new")
+
+
+def test_a_movement_is_split_exactly_by_what_caused_it(store: Store, tmp_path: Path) -> None:
+    first = score_book(store, CATALOGUE, AS_OF, seed=1)
+    account_id = _accounts(store, first.run_id, "fit_band = 'Medium'")[0]
+    store.save(event_records(account_id, "cloud_migration", date(2026, 9, 20), date(2026, 9, 21)))
+    store.save([firmographics(account_id, date(2026, 10, 1), 4000, "Manufacturing")])
+    learn_models(store, CATALOGUE, date(2026, 10, 2), seed=7)
+    run = score_book(store, CATALOGUE, date(2026, 10, 5), seed=1)
+
+    def load(run_id: str, account: str) -> dict[str, dict[str, object]]:
+        return {name: dataclasses.asdict(each) for name, each in load_outlook(store, CATALOGUE, run_id, account).items()}
+
+    moved = explain_account(store, CATALOGUE, account_id, "Azure", None, tmp_path, load).products[0].moved
+    assert moved is not None
+    steps = {(step.score, step.cause): step.points for step in moved.steps}
+    assert set(steps) == {("fit", "firmographic"), ("fit", "model"), ("signals", "event"), ("signals", "model")}
+    assert steps["fit", "firmographic"] > 5  # the account has grown
+    assert steps["fit", "model"] != 0  # learned from other bags
+    assert steps["signals", "event"] > 20
+    assert moved.fit_change == pytest.approx(steps["fit", "firmographic"] + steps["fit", "model"], abs=1e-3)
+    assert moved.signal_change == pytest.approx(steps["signals", "event"] + steps["signals", "model"], abs=1e-3)
+    assert run.run_id != first.run_id
+
+
+def test_the_outlook_is_under_the_models_of_the_run_whatever_was_learned_since(store: Store) -> None:
+    run = score_book(store, CATALOGUE, AS_OF, seed=1)
+    account_id = _accounts(store, run.run_id, "fit_band = 'Medium'")[0]
+    before = load_outlook(store, CATALOGUE, run.run_id, account_id)
+    learn_models(store, CATALOGUE, AS_OF, seed=9)
+    assert load_outlook(store, CATALOGUE, run.run_id, account_id) == before
+
+
+def test_an_explanation_names_potential_and_next_workload(store: Store, tmp_path: Path) -> None:
+    run = score_book(store, CATALOGUE, AS_OF, seed=1)
+    account_id = store.value("SELECT account_id FROM next_workloads WHERE run_id = ? ORDER BY 1", (run.run_id,))
+    explained = explain_account(store, CATALOGUE, account_id, "Azure", None, tmp_path)
+    low, high = explained.products[0].potential_revenue_low_usd, explained.products[0].potential_revenue_high_usd
+    assert low is not None
+    assert high is not None
+    assert 0 < low < high
+    assert explained.next_workload in {product.title for product in CATALOGUE.products}
+    assert explained.next_workload_share is not None
+    assert 0 < explained.next_workload_share < 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,17 +14,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from scoring.book import load_book
 from scoring.columns import Columns
+from scoring.features import first_purchase, fit_columns
 from scoring.fit import FitModel
 from scoring.fit_training import current_columns
 from scoring.learning import learn_models
 from scoring.run import score_book
+from scoring.validation import validate_clusters
 from storage.ids import content_key
-from storage.records import TABLES, Record, TechnologyObservation
+from storage.records import TABLES, DomainPing, EventFeedback, Opportunity, Record, Subscription, TechnologyObservation
 from storage.store import Store, create_store, open_writer
 from tests.scoring.books import (
     CATALOGUE,
@@ -34,12 +37,13 @@ from tests.scoring.books import (
     event_records,
     fill_store,
     firmographics,
+    noise_deals,
     scores_of,
     transaction,
 )  # fmt: skip
 
 ROOT = Path(__file__).parents[2]
-AS_OF = date(2026, 2, 10)
+BEFORE, AS_OF = date(2026, 1, 10), date(2026, 2, 10)
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +54,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         yield opened
 
 
-def _technology(account_id: str, name: str, category: str = "cms") -> TechnologyObservation:
+def _technology(account_id: str, name: str, category: str = "cms", day: date = FIRST_DAY) -> TechnologyObservation:
     return TechnologyObservation(
-        content_key("seen", account_id, name), account_id, name, category, "header", str(FIRST_DAY), "2025-12-01", None, "header", 1, 1, None, 0, None, None,
-        None,
+        content_key("seen", account_id, name), account_id, name, category, "header", str(day), str(max(day, date(2025, 12, 1))), None, "header",
+        1, 1, None, 0, None, None, None,
     )  # fmt: skip
 
 
@@ -66,62 +70,141 @@ def test_the_same_date_twice_gives_the_same_bytes(store: Store) -> None:
     assert any(row[3] is not None for row in before)
 
 
-later_days = st.integers(1, 400).map(lambda days: AS_OF + timedelta(days=days))
-later_rows = st.one_of(
-    st.tuples(st.just("purchase"), later_days, st.integers(0, 239)),
-    st.tuples(st.just("deal"), later_days, st.integers(0, 239)),
-    st.tuples(st.just("firmographics"), later_days, st.integers(0, 239)),
-    st.tuples(st.just("event"), later_days, st.integers(0, 239)),
-    st.tuples(st.just("old event seen later"), later_days, st.integers(0, 239)),
-    st.tuples(st.just("second source seen later"), later_days, st.integers(0, 239)),
-    st.tuples(st.just("page looked at again"), later_days, st.integers(0, 239)),
-    st.tuples(st.just("technology seen again"), later_days, st.integers(0, 239)),
-    st.tuples(st.just("account"), later_days, st.integers(0, 239)),
-)
+KINDS = (
+    "purchase", "subscription", "deal", "deal that was open then", "firmographics", "event", "old event seen later", "second source seen later",
+    "page looked at again", "ping", "technology seen again", "new technology", "account", "feedback", "model",
+)  # fmt: skip
+later_rows = st.tuples(st.sampled_from(KINDS), st.integers(1, 260).map(lambda days: AS_OF + timedelta(days=days)), st.integers(0, 239))
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(later_rows, min_size=1, max_size=8))
-def test_rows_of_later_days_change_no_score(store: Store, rows: list[tuple[str, date, int]]) -> None:
-    before = score_book(store, CATALOGUE, AS_OF, seed=1)
-    expected = scores_of(store, before.run_id)
-    account_ids = [
-        row["account_id"] for row in store.query("SELECT account_id FROM accounts WHERE observed_on <= ? ORDER BY 1", (str(AS_OF),))
-    ]
-    for kind, day, which in rows:
-        if kind == "page looked at again":
-            store.execute(
-                "UPDATE pages SET checked_at = ? WHERE account_id = ?", (f"{day}T06:00:00Z", account_ids[which % len(account_ids)])
-            )
-        store.save(_later_records(store, kind, day, account_ids[which % len(account_ids)]))
-    after = score_book(store, CATALOGUE, AS_OF, seed=1)
-    assert after.run_id == before.run_id
-    assert scores_of(store, after.run_id) == expected
+@pytest.fixture(scope="module")
+def unscored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A book with everything a score is made of, nothing learned from it yet, and a date scored before ``AS_OF`` to move from."""
+    path = tmp_path_factory.mktemp("unscored") / "book.db"
+    with fill_store(path) as store:
+        ids = _ids(store)
+        store.save(_technology(account_id, name) for account_id in ids[::2] for name in ("WordPress", "Drupal"))
+        store.save(_ping(account_id, date(2025, 6, 1), "outlook.com") for account_id in ids[::3])
+        store.save(_subscription(account_id, date(2025, 1, 1)) for account_id in ids[::5])
+        store.save(_open_deal(account_id, None, "open") for account_id in ids[::4])
+        store.save(noise_deals(ids, "Surface", seed=2))
+    return path
+
+
+def _said(path: Path) -> tuple[str, list[object], list[object], str]:
+    """All that is said as of the date by a store that learns by itself: two runs, the models, and the model card."""
+    with open_writer(path, job="test") as store:
+        runs = [score_book(store, CATALOGUE, day, seed=1) for day in (BEFORE, AS_OF)]
+        said = [*scores_of(store, runs[0].run_id), *scores_of(store, runs[1].run_id)]
+        models = [
+            tuple(row.values()) for row in store.query("SELECT * FROM model_versions WHERE trained_as_of <= ? ORDER BY 1", (str(AS_OF),))
+        ]
+        return runs[1].run_id, said, models, validate_clusters(store, CATALOGUE, AS_OF, seed=1).content
+
+
+@pytest.fixture(scope="module")
+def said(unscored: Path) -> tuple[str, list[object], list[object], str]:
+    found = _said(_copy(unscored, "expected"))
+    assert {each[0] for each in found[1]} >= {"cluster_movements", "next_workloads", "feature_drift", "run_models"}  # type: ignore[index]
+    return found
+
+
+def _copy(path: Path, name: str) -> Path:
+    copied = path.with_name(f"{name}.db")
+    shutil.copyfile(path, copied)
+    return copied
+
+
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(later_rows, min_size=1, max_size=12))
+@example([(kind, AS_OF + timedelta(days=1 + 17 * i), 13 * i) for i, kind in enumerate(KINDS)])
+def test_rows_of_later_days_change_nothing_that_is_said_of_an_earlier_one(
+    unscored: Path, said: tuple[str, list[object], list[object], str], rows: list[tuple[str, date, int]]
+) -> None:
+    """Neither what is learned nor scores, reasons, potential, next workloads, movements, drift, or the model card."""
+    path = _copy(unscored, "shifted")
+    with open_writer(path, job="test") as store:
+        ids = _ids(store)
+        for kind, day, which in rows:
+            _add_later(store, kind, day, ids[which % len(ids)])
+    assert _said(path) == said
+
+
+def _ids(store: Store) -> list[str]:
+    return [row["account_id"] for row in store.query("SELECT account_id FROM accounts WHERE observed_on <= ? ORDER BY 1", (str(AS_OF),))]
+
+
+def _add_later(store: Store, kind: str, day: date, account_id: str) -> None:
+    match kind:
+        case "page looked at again":
+            store.execute("UPDATE pages SET checked_at = ? WHERE account_id = ?", (f"{day}T06:00:00Z", account_id))
+        case "model":
+            learn_models(store, CATALOGUE, day, seed=3)
+        case _:
+            store.save(_later_records(store, kind, day, account_id))
 
 
 def _later_records(store: Store, kind: str, day: date, account_id: str) -> list[Record]:
-    if kind == "purchase":
-        return [transaction(account_id, "Azure", day, 9999.0)]
-    if kind == "deal":
-        return [deal(account_id, "Business Central", day, day + timedelta(days=5), "won")]
-    if kind == "firmographics":
-        return [firmographics(account_id, day, 4000, "Retail")]
-    if kind == "event":
-        return event_records(account_id, "cloud_migration", day, day)
-    if kind == "old event seen later":
-        return event_records(account_id, "cloud_migration", AS_OF - timedelta(days=20), day)
-    if kind == "second source seen later":
-        known = store.value(
-            "SELECT event_id FROM signal_events WHERE account_id = ? AND observed_at <= ?", (account_id, f"{AS_OF}T23:59:59Z")
-        )
-        return event_records(account_id, "funding_round", AS_OF - timedelta(days=20), day, duplicate_of=known, mark="second")
-    if kind == "technology seen again":
-        seen = next(store.query("SELECT * FROM technology_observations WHERE first_seen_on <= ? ORDER BY observation_id", (str(AS_OF),)))
-        return [TechnologyObservation(**seen | {"last_seen_on": str(day), "retired_on": str(day)})]
-    if kind == "page looked at again":
-        return []
-    account, *rest = account_records(f"later{day}.test", np.random.default_rng(day.toordinal()))
-    return [dataclasses.replace(account, observed_on=day.isoformat()), *rest]  # type: ignore[call-arg]
+    match kind:
+        case "purchase":
+            return [transaction(account_id, "Azure", day, 9999.0)]
+        case "subscription":
+            return [_subscription(account_id, day)]
+        case "deal":
+            return [deal(account_id, "Business Central", day, day + timedelta(days=5), "won")]
+        case "deal that was open then":
+            return [
+                _open_deal(row["account_id"], day, "won")
+                for row in store.query("SELECT account_id FROM opportunities WHERE outcome = 'open'")
+            ]
+        case "firmographics":
+            return [firmographics(account_id, day, 4000, "Retail")]
+        case "event":
+            return event_records(account_id, "cloud_migration", day, day)
+        case "old event seen later":
+            return event_records(account_id, "cloud_migration", AS_OF - timedelta(days=20), day)
+        case "second source seen later":
+            return event_records(
+                account_id, "funding_round", AS_OF - timedelta(days=20), day, duplicate_of=_known_event(store), mark="second"
+            )
+        case "ping":
+            return [_ping(account_id, day, "google.com")]
+        case "technology seen again":
+            seen = next(
+                store.query("SELECT * FROM technology_observations WHERE first_seen_on <= ? ORDER BY observation_id", (str(AS_OF),))
+            )
+            return [TechnologyObservation(**seen | {"last_seen_on": str(day), "retired_on": str(day)})]
+        case "new technology":
+            return [dataclasses.replace(_technology(account_id, "Magento", "shop"), first_seen_on=str(day), last_seen_on=str(day))]
+        case "feedback":
+            event_id = _known_event(store)
+            return [EventFeedback(content_key("said", event_id, day), event_id, account_id, "wrong", None, str(day), 1)]
+        case _:
+            account, *rest = account_records(f"later{day}.test", np.random.default_rng(day.toordinal()))
+            return [dataclasses.replace(account, observed_on=day.isoformat()), *rest]  # type: ignore[call-arg]
+
+
+def _known_event(store: Store) -> str:
+    return str(store.value("SELECT event_id FROM signal_events WHERE observed_at <= ? ORDER BY 1", (f"{BEFORE}T00:00:00Z",)))
+
+
+def _ping(account_id: str, day: date, mail: str) -> DomainPing:
+    return DomainPing(
+        content_key("ping", account_id, day), account_id, "x.test", f"{day}T06:00:00Z", "live", 200, None, 0, 1.0, None, None, None, None,
+        json.dumps([f"mx.{mail}"]), None, None, None, None,
+    )  # fmt: skip
+
+
+def _subscription(account_id: str, day: date) -> Subscription:
+    return Subscription(
+        content_key("subscription", account_id, day), account_id, None, "Microsoft 365 E3", None, 10, str(day), None, "active", None, None
+    )
+
+
+def _open_deal(account_id: str, closed: date | None, outcome: str) -> Opportunity:
+    created = AS_OF - timedelta(days=9)
+    key = content_key("open deal", account_id)
+    return Opportunity(key, account_id, None, "Azure", str(created), str(closed) if closed else None, outcome, 1000.0)
 
 
 def test_contributions_add_up_to_the_scores(store: Store) -> None:
@@ -153,13 +236,17 @@ def test_what_moved_a_segment_is_named(store: Store) -> None:
     assert movement["to_segment"] not in (None, movement["from_segment"])
 
 
-def test_the_order_in_which_rows_were_stored_does_not_matter(tmp_path: Path) -> None:
+def test_the_order_in_which_rows_were_stored_does_not_matter(unscored: Path, tmp_path: Path) -> None:
     """Neither does what scoring has no name for: attributes of accounts."""
     kinds = {table: kind for kind, (table, _) in TABLES.items()}
     create_store(tmp_path / "turned.db")
-    with fill_store(tmp_path / "book.db") as store, open_writer(tmp_path / "turned.db", job="test") as turned:
+    tables = (
+        "accounts", "firmographics", "subscriptions", "transactions", "opportunities", "domain_pings", "technology_observations", "pages", "documents",
+        "signal_events",
+    )  # fmt: skip
+    with open_writer(_copy(unscored, "straight"), job="test") as store, open_writer(tmp_path / "turned.db", job="test") as turned:
         turned.execute("PRAGMA foreign_keys = OFF")
-        for table in ("accounts", "firmographics", "transactions", "opportunities", "pages", "documents", "signal_events"):
+        for table in tables:
             rows = list(store.query(f"SELECT * FROM {table} ORDER BY rowid DESC"))
             if table == "accounts":
                 rows = [row | {"attributes": '{"owner": "somebody"}'} for row in rows]
@@ -190,6 +277,25 @@ def test_the_number_of_threads_does_not_matter(tmp_path: Path) -> None:
         command = [sys.executable, "-c", program, str(tmp_path / f"{n_threads}.db")]
         digests.add(subprocess.run(command, check=True, capture_output=True, text=True, env=environment, cwd=ROOT).stdout)
     assert len(digests) == 1
+
+
+def test_software_seen_after_the_first_purchase_teaches_nothing(unscored: Path) -> None:
+    """It may be the very product: an account whose mail is with the vendor since it bought the mail."""
+    with open_writer(_copy(unscored, "late"), job="test") as store:
+        bought = "SELECT account_id, min(transacted_on) AS on_day FROM transactions WHERE product = 'Azure' GROUP BY 1"
+        rows = list(store.query(bought))
+        store.save(
+            _technology(row["account_id"], "Azure CDN", "cdn", date.fromisoformat(row["on_day"]) + timedelta(days=3)) for row in rows
+        )
+        book = load_book(store, CATALOGUE, LAST_DAY)
+        first = first_purchase(book, 1)
+        before = np.minimum(first, LAST_DAY.toordinal() + 1)
+        then, now = fit_columns(book, 1, before), current_columns(book, 1)
+        assert (now.categories["technology: cdn"] == "Azure CDN").sum() == len(rows) > 50
+        assert not (then.categories["technology: cdn"] == "Azure CDN").any()
+        learn_models(store, CATALOGUE, LAST_DAY, seed=1)
+        model = FitModel.from_json(store.value("SELECT parameters FROM model_versions WHERE kind = 'fit' AND product = 'Azure'"))
+        assert "technology: cdn" not in model.additive.names
 
 
 def test_a_technology_that_no_account_of_a_slice_runs_is_unknown_there(store: Store) -> None:

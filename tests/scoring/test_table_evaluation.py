@@ -82,6 +82,30 @@ def test_without_time_the_best_verdict_is_ok() -> None:
     assert "not tested in time" in evaluation.verdict.reasons[-1]
 
 
+def test_folds_that_flatter_are_told_by_the_order_of_the_file() -> None:
+    """Whether a region buys changes from one tenth of the file to the next: folds learn it from neighbours, the future does not show it."""
+    dice = np.random.default_rng(2)
+    n_rows = 3000
+    region, period = dice.integers(6, size=n_rows), np.arange(n_rows) // 300
+    taste = dice.normal(0, 2.0, (10, 6))[period, region]
+    labels = dice.random(n_rows) < 1 / (1 + np.exp(1.0 - taste))
+    numbers = {"index": period + dice.normal(0, 0.2, n_rows), **{f"in{r}": (region == r) * (period + 1.0) for r in range(6)}}
+    evaluation = evaluate_table(OutcomeTable(Columns(numbers, {}), labels, None, None, (), 0), 1)
+    assert evaluation.auc_in_file_order is not None
+    assert evaluation.auc_in_file_order.value < evaluation.figures["auc"].value - 0.05
+    assert evaluation.verdict.verdict == "not_ready"
+    assert "when the file's order is taken for time" in evaluation.verdict.reasons[0]
+
+
+def test_probabilities_wrong_in_every_window_are_not_right_on_average() -> None:
+    """The base rate swings: too high in one window, too low in the next."""
+    table = _table(4, 3000, gain=1.5)
+    swing = np.random.default_rng(1).random(3000) < np.where(np.arange(3000) // 300 % 2, 0.6, 0.0)
+    found = evaluate_table(OutcomeTable(table.columns, table.labels | swing, table.times, None, (), 0), 1)
+    assert found.calibration_error > 0.15
+    assert found.verdict.verdict == "not_ready"
+
+
 @pytest.mark.parametrize(("separator", "packed"), [(",", False), (";", True), ("\t", False)])
 def test_tables_are_read_whatever_separates_and_packs_them(tmp_path: Path, separator: str, packed: bool) -> None:
     path = tmp_path / ("table.csv.gz" if packed else "table.csv")
