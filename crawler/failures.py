@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from urllib.parse import urlsplit
-
 from scrapy.exceptions import (
     CannotResolveHostError,
     DownloadCancelledError,
@@ -19,6 +16,7 @@ from scrapy.spidermiddlewares.httperror import HttpError
 
 from crawler.backoff import SiteRestsError
 from crawler.budget import BudgetSpentError
+from crawler.resolver import AddressDeniedError
 from crawler.robots import RobotsDisallowedError, RobotsUnreachableError
 from crawler.url_limits import UrlRefusedError
 
@@ -27,6 +25,7 @@ _REASONS: list[tuple[type[BaseException], str]] = [
     (UrlRefusedError, "url_refused"),
     (SiteRestsError, "site_rests"),
     (BudgetSpentError, "budget_spent"),
+    (AddressDeniedError, "address_denied"),
     (CannotResolveHostError, "dns"),
     (DownloadTimeoutError, "timeout"),
     (DownloadConnectionRefusedError, "connection_refused"),
@@ -37,19 +36,12 @@ _REASONS: list[tuple[type[BaseException], str]] = [
 ]
 
 
-def failure_of(error: BaseException, url: str, denied: Mapping[str, str]) -> tuple[str, str]:
-    """``(reason, detail)`` of a request that brought no page.
-
-    Args:
-        denied: host → refusal, as the guarded resolver noted it.
-    """
+def failure_of(error: BaseException) -> tuple[str, str]:
+    """``(reason, detail)`` of a request that brought no page."""
     if isinstance(error, RobotsUnreachableError):
-        return failure_of(error.cause, url, denied)
+        return failure_of(error.cause)
     if isinstance(error, HttpError):
         return f"http_{error.response.status}", f"answered {error.response.status}"
-    host = urlsplit(url).hostname or ""
-    if isinstance(error, CannotResolveHostError) and host in denied:
-        return "address_denied", denied[host]
     detail = str(error) or type(error).__name__
     for kind, reason in _REASONS:
         if isinstance(error, kind):

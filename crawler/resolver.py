@@ -1,32 +1,27 @@
-"""The guarded resolver: no connection is opened to an address that ``crawler.deny`` refuses.
+"""The guarded resolver: what a name leads to, without the addresses that ``crawler.deny`` refuses.
 
-It sits where Twisted asks for the address it is about to connect to, so it also covers redirects, DNS rebinding and every odd
-spelling of an IP address.
+It is asked for every new connection, so it also covers redirects, DNS rebinding and the odd spellings of an IP address; ``crawler.fetcher``
+looks at the address once more when it makes the socket.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import dns.asyncresolver
 import dns.exception
 import dns.resolver
-from scrapy.crawler import Crawler
-from scrapy.utils.defer import deferred_from_coro
-from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.base import ReactorBase
-from twisted.internet.interfaces import IHostnameResolver, IHostResolution
-from zope.interface import implementer
+from aiohttp.abc import AbstractResolver, ResolveResult
+from scrapy.exceptions import CannotResolveHostError
 
 from crawler.config import CrawlConfig
 from crawler.deny import is_loopback, why_denied
-from storage.errors import BellwetherError, ConfigError
+from storage.errors import ConfigError
 
 
-class AddressDeniedError(BellwetherError):
-    """A host name or address leads to a network a crawl must not touch."""
+class AddressDeniedError(CannotResolveHostError, OSError):
+    """A host name or address leads to a network a crawl must not touch; an OSError, so that it passes through aiohttp as any other of a socket."""
 
 
 class DnsLookup:
@@ -56,75 +51,50 @@ class DnsLookup:
         return found or await self.records(host, "AAAA")
 
 
-@implementer(IHostResolution)
-class _Resolution:
-    def __init__(self, name: str) -> None:
-        self.name = name
+class GuardedResolver(AbstractResolver):
+    """Name lookup of the fetcher: only addresses that may be connected to come back."""
 
-    def cancel(self) -> None:
-        """Nothing to cancel: a lookup ends by its own timeout."""
-
-
-@implementer(IHostnameResolver)
-class GuardedResolver:
-    """Scrapy's resolver (``TWISTED_DNS_RESOLVER``)."""
-
-    def __init__(self, config: CrawlConfig, reactor: ReactorBase) -> None:
+    def __init__(self, config: CrawlConfig) -> None:
         self._config = config
-        self._reactor = reactor
         self._lookup = DnsLookup(config.nameservers)
-        self.denied: dict[str, str] = {}
 
-    @classmethod
-    def from_crawler(cls, crawler: Crawler, reactor: ReactorBase) -> GuardedResolver:
-        return cls(crawler.settings["BELLWETHER_CRAWL"], reactor)
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
+        """The addresses of a host, in aiohttp's form.
 
-    def install_on_reactor(self) -> None:
-        """Puts this resolver in the place of Twisted's own."""
-        self._reactor.installNameResolver(self)  # type: ignore[arg-type]  # zope interfaces are unknown to mypy
-
-    def resolveHostName(  # noqa: N802 (Twisted's name)
-        self,
-        resolutionReceiver: Any,  # noqa: N803 (an IResolutionReceiver)
-        hostName: str,  # noqa: N803
-        portNumber: int = 0,  # noqa: N803
-        addressTypes: Any = None,  # noqa: N803
-        transportSemantics: str = "TCP",  # noqa: N803
-    ) -> _Resolution:
-        """Hands over the addresses that may be connected to; none when all are denied, which ends the request as not resolvable."""
-        resolution = _Resolution(hostName)
-        resolutionReceiver.resolutionBegan(resolution)
-        deferred_from_coro(self._answer(resolutionReceiver, hostName, portNumber))
-        return resolution
-
-    async def _answer(self, receiver: Any, host: str, port: int) -> None:
+        Raises:
+            AddressDeniedError: all of them are denied.
+            OSError: there are none.
+        """
         try:
             addresses = await self._lookup.addresses(host)
-        except (dns.exception.DNSException, ValueError):  # the receiver learns it by getting no address
-            addresses = []
-        for address in addresses:
-            refusal = why_denied(address, self._config.allow_nets)
-            if refusal is None:
-                receiver.addressResolved(_endpoint(address, self._port(address, port)))
-            else:
-                self.denied[host] = f"{host} leads to {refusal}"
-        receiver.resolutionComplete()
+        except (dns.exception.DNSException, ValueError) as error:
+            raise OSError(None, f"{host} cannot be resolved: {type(error).__name__}") from error
+        if not addresses:
+            raise OSError(None, f"{host} has no address")
+        allowed = [address for address in addresses if why_denied(address, self._config.allow_nets) is None]
+        if not allowed:
+            refuse_denied(addresses[0], host, self._config.allow_nets)
+        return [self._result(host, address, port) for address in allowed]
 
-    def _port(self, address: str, port: int) -> int:
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    def _result(self, host: str, address: str, port: int) -> ResolveResult:
         # A world on loopback cannot listen on ports 80 and 443 without privileges.
-        return self._config.loopback_ports.get(port, port) if is_loopback(address) else port
+        stand_in = self._config.loopback_ports.get(port, port) if is_loopback(address) else port
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        return ResolveResult(hostname=host, host=address, port=stand_in, family=family, proto=0, flags=socket.AI_NUMERICHOST)
 
 
-def denied_hosts() -> dict[str, str]:
-    """Host → why it was refused, as far as the resolver of this process was asked."""
-    from twisted.internet import reactor
+def refuse_denied(address: str, host: str, allow_nets: Sequence[str]) -> None:
+    """Lets an address pass.
 
-    resolver = getattr(reactor, "nameResolver", None)
-    return resolver.denied if isinstance(resolver, GuardedResolver) else {}
-
-
-def _endpoint(address: str, port: int) -> IPv4Address | IPv6Address:
-    return IPv6Address("TCP", address, port) if ":" in address else IPv4Address("TCP", address, port)
+    Raises:
+        AddressDeniedError: a crawl must not connect to it.
+    """
+    refusal = why_denied(address, allow_nets)
+    if refusal is not None:
+        raise AddressDeniedError(refusal if address == host else f"{host} leads to {refusal}")
 
 
 def _literal_address(host: str) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -20,18 +21,17 @@ from scrapy import Spider
 from scrapy import signals as scrapy_signals
 from scrapy.crawler import Crawler
 from scrapy.http import Response
-from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure as TwistedFailure
 
 from crawler.config import CrawlConfig
 from crawler.failures import failure_of
 from crawler.reservations import reservation_of
-from crawler.resolver import denied_hosts
 from crawler.torn_archive import mark_closed, mark_open, mend_torn
 from crawler.wire import WireResponse
 from sandbox import Sandbox, TaskFailure
 from storage.archive import ArchiveWriter
 from storage.clock import utc_text
+from storage.errors import BellwetherError
 from storage.ids import content_hash, content_key
 from storage.records import Failure, Page, Record
 from storage.store import Row, Store, open_writer
@@ -61,7 +61,8 @@ class CrawlSession:
         self._unchanged: set[str] = set()
         self._policies: dict[str, list[tuple[str, bool]]] = {}
         self._new_pages: set[str] = set()
-        self._flusher = LoopingCall(self.flush)
+        self._flusher: asyncio.Task[None] | None = None
+        self.error: Exception | None = None
         self._on_progress: Progress = crawler.settings["BELLWETHER_PROGRESS"] or (lambda done, total: None)
         self._n_done, self._n_planned = 0, 0
 
@@ -75,13 +76,13 @@ class CrawlSession:
         return session
 
     def spider_opened(self) -> None:
-        """From here on what was collected is written at least every two seconds."""
-        self._flusher.start(FLUSH_INTERVAL_S, now=False)
+        """From here on what was collected is written twice a second."""
+        self._flusher = asyncio.create_task(self._flush_regularly())
 
     def spider_closed(self) -> None:
         """Writes what is left and lets go of everything."""
-        if self._flusher.running:
-            self._flusher.stop()
+        if self._flusher is not None:
+            self._flusher.cancel()
         try:
             self.flush()
         finally:
@@ -215,8 +216,7 @@ class CrawlSession:
     def fail_with(self, stage: str, url: str, account_id: str, failure: TwistedFailure) -> str:
         """Records what the downloader could not do; returns the reason."""
         assert failure.value is not None
-        asked: str = failure.request.url  # type: ignore[attr-defined]  # after a redirect, not the URL we set out for
-        reason, detail = failure_of(failure.value, asked, denied_hosts())
+        reason, detail = failure_of(failure.value)
         self.fail(stage, url, account_id, reason, detail)
         return reason
 
@@ -229,20 +229,32 @@ class CrawlSession:
             return None
         return result
 
+    async def _flush_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_INTERVAL_S)
+            self.flush()
+
     def flush(self) -> None:
-        """Makes everything taken so far durable: first the archive, then the rows."""
-        if not self._waiting and not self._unchanged:
+        """Makes everything taken so far durable. When that fails, the crawl ends and ``error`` says why: going on would fetch for nothing."""
+        if self.error is not None or not (self._waiting or self._unchanged):
             return
+        try:
+            self._write()
+        except (OSError, sqlite3.Error, BellwetherError) as error:
+            self.error = error
+            self._stopping = asyncio.ensure_future(self.crawler.stop_async())
+
+    def _write(self) -> None:
+        """First the archive, then the rows."""
         self._archive.sync()
-        waiting, self._waiting = self._waiting, []
-        unchanged, self._unchanged = self._unchanged, set()
         with self.store.transaction():
-            self.store.save(waiting)
-            if unchanged:
+            self.store.save(self._waiting)
+            if self._unchanged:
                 self.store.execute(
                     "UPDATE pages SET checked_at = ? WHERE page_id IN (SELECT value FROM json_each(?))",
-                    (self.config.now(), json.dumps(sorted(unchanged))),
+                    (self.config.now(), json.dumps(sorted(self._unchanged))),
                 )
+        self._waiting, self._unchanged = [], set()
         self._new_pages.clear()
         if self._archive.n_bytes > MAX_WARC_BYTES:
             self._close_archive()

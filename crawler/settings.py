@@ -47,10 +47,12 @@ def crawl_settings(config: CrawlConfig) -> dict[str, Any]:
         "USER_AGENT": config.user_agent,
         "ASYNCIO_EVENT_LOOP": "uvloop.Loop",
         "ROBOTSTXT_USER_AGENT": AGENT_NAME,
-        "TWISTED_REACTOR": "twisted.internet.asyncioreactor.AsyncioSelectorReactor",
-        "TWISTED_DNS_RESOLVER": "crawler.resolver.GuardedResolver",
+        "TWISTED_REACTOR_ENABLED": False,
         # Nothing but HTTP, no open ports of its own, no proxy that the environment names: each would lead around the guard.
-        "DOWNLOAD_HANDLERS": {"file": None, "data": None, "ftp": None, "s3": None},
+        "DOWNLOAD_HANDLERS": {
+            **dict.fromkeys(("file", "data", "ftp", "s3")),
+            **dict.fromkeys(("http", "https"), "crawler.fetcher.GuardedFetcher"),
+        },
         "REMOTE_CONTROL_ENABLED": False,
         "TELNETCONSOLE_ENABLED": False,
         "HTTPPROXY_ENABLED": False,

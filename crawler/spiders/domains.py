@@ -11,6 +11,7 @@ from typing import Any
 
 import dns.exception
 import dns.resolver
+from cryptography import x509
 from scrapy import Request
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
@@ -276,7 +277,7 @@ def _certificate(response: Response | None) -> tuple[str | None, str | None]:
     """Issuer and last day of the certificate of a TLS connection."""
     if response is None or response.certificate is None:
         return None, None
-    certificate = response.certificate.original.to_cryptography()
+    certificate = x509.load_der_x509_certificate(response.certificate)
     expires: datetime = certificate.not_valid_after_utc
     return certificate.issuer.rfc4514_string()[:200], expires.date().isoformat()
 
