@@ -5,7 +5,12 @@ from __future__ import annotations
 from scrapy import Request
 from scrapy.core.downloader import Downloader, Slot
 from scrapy.crawler import Crawler
+from scrapy.exceptions import CloseSpider, IgnoreRequest
 from scrapy.http import Response
+
+
+class CrawlEndsError(IgnoreRequest, CloseSpider):
+    """The crawl was told to end before the request's turn came; nothing was asked, and what it was for stays due."""
 
 
 class OneAtATimeDownloader(Downloader):
@@ -17,6 +22,23 @@ class OneAtATimeDownloader(Downloader):
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
         self._setting_out: set[Slot] = set()
+        self._is_ending = False
+
+    def let_go(self) -> None:
+        """From here on only what is under way comes to its end; Scrapy would first empty the queue of every site, pause by pause."""
+        self._is_ending = True
+        for slot in self.slots.values():
+            kept = [(request, waiting) for request, waiting in slot.queue if _is_robots(request)]
+            dropped = [(request, waiting) for request, waiting in slot.queue if not _is_robots(request)]
+            slot.queue.clear()
+            slot.queue.extend(kept)  # what waits for it is sent away when it comes: an answer that is missing would look like a refusal
+            for request, waiting in dropped:
+                waiting.errback(_sent_away(request))
+
+    async def _enqueue_request(self, request: Request) -> Response:
+        if self._is_ending and not _is_robots(request):
+            raise _sent_away(request)
+        return await super()._enqueue_request(request)
 
     def _process_queue(self, slot: Slot) -> None:
         if slot in self._setting_out:
@@ -29,3 +51,12 @@ class OneAtATimeDownloader(Downloader):
     async def _download(self, slot: Slot, request: Request) -> Response:
         self._setting_out.discard(slot)
         return await super()._download(slot, request)
+
+
+def _is_robots(request: Request) -> bool:
+    return bool(request.meta.get("is_robots_request"))
+
+
+def _sent_away(request: Request) -> CrawlEndsError:
+    request.errback = None  # there is nothing for the spider to record
+    return CrawlEndsError("the crawl ends")

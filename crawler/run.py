@@ -64,4 +64,6 @@ async def _stop_when(is_asked_to_stop: asyncio.Event, runner: AsyncCrawlerRunner
     await is_asked_to_stop.wait()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().remove_signal_handler(number)
-    await runner.stop()
+    for crawler in list(runner.crawlers):
+        if isinstance(crawler.spider, SessionSpider):
+            await crawler.spider.session.end()

@@ -20,10 +20,12 @@ from typing import Any
 from scrapy import Spider
 from scrapy import signals as scrapy_signals
 from scrapy.crawler import Crawler
+from scrapy.exceptions import CloseSpider
 from scrapy.http import Response
 from twisted.python.failure import Failure as TwistedFailure
 
 from crawler.config import CrawlConfig
+from crawler.downloader import OneAtATimeDownloader
 from crawler.failures import failure_of
 from crawler.reservations import reservation_of
 from crawler.torn_archive import mark_closed, mark_open, mend_torn
@@ -83,12 +85,13 @@ class CrawlSession:
         """Writes what is left and lets go of everything."""
         if self._flusher is not None:
             self._flusher.cancel()
+        self.flush()
         try:
-            self.flush()
-        finally:
             self._close_archive()
-            self.sandbox.close()
-            self.store.close()
+        except OSError as error:
+            self.error = self.error or error
+        self.sandbox.close()
+        self.store.close()
 
     # ---- what there is to do -------------------------------------------------------------------------------------
 
@@ -144,7 +147,7 @@ class CrawlSession:
         if self._is_archived(page_id):
             return page_id
         self.counts["new_pages"] += 1
-        offset = self._archive.write(response.url, wire.http_status, wire.headers, wire.body, now)
+        offset = self._archived(lambda: self._archive.write(response.url, wire.http_status, wire.headers, wire.body, now))
         self.keep(
             Page(
                 page_id=page_id,
@@ -196,7 +199,7 @@ class CrawlSession:
         page_id = content_key("page", url, text_hash)
         if self._is_archived(page_id):
             return page_id
-        offset, file = self._archive.write_note(url, text, content_type, now), self._archive.path.name
+        offset, file = self._archived(lambda: self._archive.write_note(url, text, content_type, now)), self._archive.path.name
         self._waiting.append(
             Page(page_id, account_id, domain, url, kind, 200, content_type, text_hash, file, offset, now, now, published_hint, None, None)
         )
@@ -241,8 +244,26 @@ class CrawlSession:
         try:
             self._write()
         except (OSError, sqlite3.Error, BellwetherError) as error:
-            self.error = error
-            self._stopping = asyncio.ensure_future(self.crawler.stop_async())
+            self._give_up(error)
+
+    def _archived(self, write: Callable[[], int]) -> int:
+        try:
+            return write()
+        except OSError as error:
+            self._give_up(error)
+            raise CloseSpider("the archive cannot be written") from error
+
+    def _give_up(self, error: Exception) -> None:
+        self.error = error
+        self._ending = asyncio.ensure_future(self.end())
+
+    async def end(self) -> None:
+        """Ends the crawl in good order: requests under way come to their end, what was not asked for stays due."""
+        assert self.crawler.engine is not None
+        downloader = self.crawler.engine.downloader
+        assert isinstance(downloader, OneAtATimeDownloader)
+        downloader.let_go()
+        await self.crawler.stop_async()
 
     def _write(self) -> None:
         """First the archive, then the rows."""
@@ -268,7 +289,8 @@ class CrawlSession:
 
     def _close_archive(self) -> None:
         self._archive.close()
-        mark_closed(self._archive.path)
+        if self.error is None:  # else the next crawl looks for a record that is cut off
+            mark_closed(self._archive.path)
 
 
 def _new_warc(folder: Path, kind: str, now: str) -> Path:

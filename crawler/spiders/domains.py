@@ -18,6 +18,7 @@ from scrapy.http.request import NO_CALLBACK
 from scrapy.spidermiddlewares.httperror import HttpError
 from twisted.python.failure import Failure as TwistedFailure
 
+from crawler.downloader import CrawlEndsError
 from crawler.profile import Look, is_first_look, load_running, observe, profile_text
 from crawler.reservations import parse_tdmrep
 from crawler.resolver import DnsLookup
@@ -136,6 +137,8 @@ class DomainsSpider(SessionSpider):
         assert self.crawler.engine is not None
         try:
             response = await self.crawler.engine.download_async(Request(url, callback=NO_CALLBACK, dont_filter=True))
+        except CrawlEndsError:
+            raise
         except Exception:  # not there, not allowed, not reachable: it says nothing
             return None
         return response if response.status == 200 else None
