@@ -43,7 +43,7 @@ drill: setup
 
 bench-score: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
-	$(BIN)/python -m benchmarks.scoring_scale --accounts 100000 1000000
+	$(BIN)/python -m benchmarks.scoring_scale --accounts 100000 1000000 --rounds 3
 
 # Freed memory is kept: tensors come and go at every step, and page faults would cost a third of the time.
 KEEP_MEMORY := MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_MMAP_MAX_=0 MALLOC_ARENA_MAX=1

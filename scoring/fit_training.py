@@ -155,7 +155,7 @@ def _with_chances(parts: list[Predictions]) -> Predictions:
     for i, part in enumerate(parts):
         slope, shift = fit_slope_and_shift(parts[:i] or parts[:1])
         done.append(replace(part, chances=sigmoid(slope * part.scores + shift)))
-    return Predictions(*(np.concatenate([getattr(part, name) for part in done]) for name in Predictions.__dataclass_fields__))
+    return Predictions.joined(done)
 
 
 def fit_slope_and_shift(parts: Sequence[Predictions]) -> tuple[float, float]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
 
 from scoring.book import FIRST_KEY, LAST_KEY, Book, load_book
+from scoring.columns import Flags
 from scoring.fit_training import HORIZON_DAYS, N_ORIGINS, FitCandidate, current_columns, later_buyers, train_candidate
 from scoring.logistic import one_thread
 from scoring.metrics import auc
-from scoring.registry import ALL_PRODUCTS, FIT, SIGNALS, TOO_FEW, InUse, load_fit_model, load_in_use, next_release
+from scoring.registry import ALL_PRODUCTS, FIT, SIGNALS, TOO_FEW, InUse, load_fit_model, load_in_use, load_signal_model, next_release
 from scoring.signal_model import load_deals
 from scoring.signal_training import SignalCandidate, learn_candidate
 from scoring.verdict import NOT_READY, OK_OUTCOMES
@@ -132,12 +133,28 @@ def _learn_signals(store: Store, catalogue: Catalogue, product: Product, bits: i
         as_of.isoformat(), candidate.trained_from.isoformat(), candidate.n_won, candidate.n_lost, candidate.data_hash, seed,
         candidate.verdict.verdict, json.dumps(candidate.metrics, sort_keys=True), candidate.model.to_json(),
     )  # fmt: skip
-    new, old = candidate.metrics.get("auc", [None])[0], candidate.metrics.get("auc_of_catalogue_weights")
-    is_worse = new is not None and old is not None and new < old - MAY_FALL_BY
-    reason = (
-        f"the catalogue's weights rank later deals better: auc {old} against {new}" if is_worse else "; ".join(candidate.verdict.reasons)
-    )
-    return _decide(store, SIGNALS, product.product_id, record, champion, as_of, candidate.verdict.verdict, reason, is_worse)
+    worse = _worse_than_weights(champion, candidate, product)
+    reason = worse or "; ".join(candidate.verdict.reasons)
+    return _decide(store, SIGNALS, product.product_id, record, champion, as_of, candidate.verdict.verdict, reason, worse is not None)
+
+
+def _worse_than_weights(champion: InUse | None, candidate: SignalCandidate, product: Product) -> str | None:
+    """Why the catalogue's weights, or those in use, should stay: judged on later deals, of a champion on those opened since it was learned."""
+    deals, scores = candidate.tested, candidate.tested_scores
+    rivals: list[tuple[str, Mapping[str, float], Flags]] = []
+    if champion is not None and champion.model is not None:
+        since = deals.created > date.fromisoformat(champion.model["trained_as_of"]).toordinal()
+        words = f"the champion {champion.model['model_id']} ranks deals opened since it was learned"
+        rivals.append((words, load_signal_model(champion.model).weights, since))
+    rivals.append(("the catalogue's weights rank later deals", product.weights, np.ones(len(scores), dtype=bool)))
+    for words, weights, chosen in rivals:
+        won = deals.is_won[chosen]
+        if min(int(won.sum()), int((~won).sum())) < OK_OUTCOMES:
+            continue
+        new, old = auc(won, scores[chosen]), auc(won, deals.rows(chosen).prior_score(weights))
+        if new < old - MAY_FALL_BY:
+            return f"{words} better: auc {old:.3f} against {new:.3f}"
+    return None
 
 
 def _decide(

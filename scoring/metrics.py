@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -162,6 +162,13 @@ class Predictions:
     chances: Floats
     windows: Whole
     groups: Whole
+
+    @classmethod
+    def joined(cls, parts: Sequence[Predictions]) -> Predictions:
+        """All parts as one; of none, no rows."""
+        whole = np.zeros(0, dtype=np.int64)
+        nothing = cls(np.zeros(0, dtype=bool), np.zeros(0), np.zeros(0), whole, whole)
+        return cls(*(np.concatenate([getattr(part, field.name) for part in (nothing, *parts)]) for field in fields(cls)))
 
     def rows(self, index: Whole | Flags) -> Predictions:
         """The rows at an index, or where a mask holds."""

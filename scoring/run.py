@@ -37,7 +37,7 @@ def score_book(
 ) -> ScoringRun:
     """Scores every account for every product and stores the run; the same date, book, models and catalogue give the same run and rows.
 
-    Models are those in use by the date. Where none was released since the quarter began, they are learned first.
+    Models are those in use by the date. Where none was released since the quarter (fit) or the month (event weights) began, they are learned first.
     """
     scoring = prepare_scoring(store, catalogue, as_of, seed)
     spans = scoring.spans
@@ -128,22 +128,15 @@ def save_drift(store: Store, scoring: Scoring, drifts: Iterable[Mapping[str, Dri
 
 
 def _refresh_models(store: Store, catalogue: Catalogue, as_of: date, seed: int) -> None:
-    """Learns as of the quarter's first day (or of the date itself where less than half of the accounts were known on that day) if that is due."""
-    quarter = date(as_of.year, 3 * ((as_of.month - 1) // 3) + 1, 1)
-    due = [
-        kind
-        for kind in (FIT, SIGNALS)
-        if any(
-            (found := load_in_use(store, kind, product.product_id, as_of)) is None or found.release["released_on"] < quarter.isoformat()
-            for product in catalogue.products
-        )
-    ]
-    if not due:
-        return
-    n_then, n_now = (
-        int(store.value("SELECT count(*) FROM accounts WHERE observed_on <= ?", (day.isoformat(),))) for day in (quarter, as_of)
-    )
-    learn_models(store, catalogue, quarter if 2 * n_then >= n_now else as_of, seed, due)
+    """Learns fit quarterly and the weights of events monthly, as of the period's first day, or of the date itself while few accounts were known on it."""
+    for kind, first_month in ((FIT, 3 * ((as_of.month - 1) // 3) + 1), (SIGNALS, as_of.month)):
+        begun = date(as_of.year, first_month, 1)
+        in_use = [load_in_use(store, kind, product.product_id, as_of) for product in catalogue.products]
+        if any(found is None or found.release["released_on"] < begun.isoformat() for found in in_use):
+            n_then, n_now = (
+                int(store.value("SELECT count(*) FROM accounts WHERE observed_on <= ?", (day.isoformat(),))) for day in (begun, as_of)
+            )
+            learn_models(store, catalogue, begun if 2 * n_then >= n_now else as_of, seed, (kind,))
 
 
 class _Slice:

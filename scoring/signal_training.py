@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from scoring.columns import Floats
 from scoring.fit_training import fit_slope_and_shift
 from scoring.logistic import sigmoid
 from scoring.metrics import FIGURES, Predictions, calibration_error, calibration_noise, figure_within_windows, reliability, with_intervals
@@ -32,6 +33,8 @@ class SignalCandidate:
     data_hash: str
     verdict: Verdict
     metrics: dict[str, Any]
+    tested: DealTable  # the later deals it was tested on
+    tested_scores: Floats  # by weights learned before each was opened
 
 
 def learn_candidate(deals: DealTable, product: Product, seed: int, figures: Sequence[str] = FIGURES) -> SignalCandidate | None:
@@ -40,7 +43,7 @@ def learn_candidate(deals: DealTable, product: Product, seed: int, figures: Sequ
     if model is None:
         return None
     n_won = int(deals.is_won.sum())
-    predictions, prior_scores = _predict_later_deals(deals, product)
+    predictions, tested = _predict_later_deals(deals, product)
     metrics: dict[str, Any] = {"test": "deals opened later than every deal learned from was closed", "unit_log_odds": model.unit}
     if len(predictions.labels):
         found = with_intervals(predictions, seed, figures)
@@ -48,7 +51,7 @@ def learn_candidate(deals: DealTable, product: Product, seed: int, figures: Sequ
         error = calibration_error(bins)
         n_hits = int(predictions.labels.sum())
         verdict = judge(n_hits, len(predictions.labels) - n_hits, found["auc"].low, error, calibration_noise(bins), True, ())
-        prior_auc = figure_within_windows(replace(predictions, scores=prior_scores), "auc")
+        prior_auc = figure_within_windows(replace(predictions, scores=tested.prior_score(product.weights)), "auc")
         metrics |= {name: [_rounded(x.value), _rounded(x.low), _rounded(x.high)] for name, x in found.items()}
         metrics |= {
             "auc_of_catalogue_weights": _rounded(prior_auc), "calibration_error": round(error, 4), "n_tested": len(predictions.labels),
@@ -57,16 +60,17 @@ def learn_candidate(deals: DealTable, product: Product, seed: int, figures: Sequ
         verdict = judge(0, 0, float("nan"), 0.0, 0.0, True, ())
     metrics["reasons"] = list(verdict.reasons)
     return SignalCandidate(
-        model, n_won, len(deals.is_won) - n_won, date.fromordinal(int(deals.created.min())), _data_hash(deals), verdict, metrics
-    )
+        model, n_won, len(deals.is_won) - n_won, date.fromordinal(int(deals.created.min())), _data_hash(deals), verdict, metrics, tested,
+        predictions.scores,
+    )  # fmt: skip
 
 
-def _predict_later_deals(deals: DealTable, product: Product) -> tuple[Predictions, np.ndarray[Any, np.dtype[np.float64]]]:
-    """Scores of later deals by weights learned from deals that were closed before the first of them was opened; and by the catalogue's."""
+def _predict_later_deals(deals: DealTable, product: Product) -> tuple[Predictions, DealTable]:
+    """Scores of later deals by weights learned from deals that were closed before the first of them was opened; and these deals."""
     order = np.lexsort((deals.account, deals.created))
     first_tested = int((1 - TESTED_SHARE) * len(order))
     parts: list[Predictions] = []
-    priors: list[Any] = []
+    tested = [np.zeros(0, dtype=np.int64)]
     for window, rows in enumerate(np.array_split(order[first_tested:], N_WINDOWS)):
         if not len(rows):
             continue
@@ -82,15 +86,8 @@ def _predict_later_deals(deals: DealTable, product: Product) -> tuple[Prediction
         nothing = np.zeros(len(past.is_won), dtype=np.int64)
         slope, shift = fit_slope_and_shift([Predictions(past.is_won, past_scores, past_scores, nothing, nothing)])
         parts.append(Predictions(later.is_won, scores, sigmoid(slope * scores + shift), np.full(len(scores), window), later.account))
-        priors.append(later.prior_score(product.weights))
-    if not parts:
-        empty = np.zeros(0)
-        whole = np.zeros(0, dtype=np.int64)
-        return Predictions(empty.astype(bool), empty, empty, whole, whole), empty
-    return (
-        Predictions(*(np.concatenate([getattr(part, name) for part in parts]) for name in Predictions.__dataclass_fields__)),
-        np.concatenate(priors),
-    )
+        tested.append(rows)
+    return Predictions.joined(parts), deals.rows(np.concatenate(tested))
 
 
 def _data_hash(deals: DealTable) -> str:

@@ -168,19 +168,7 @@ def predict_out_of_sample(
         n_learned[window] = len(past)
         parts.append(Predictions(table.labels[later], scores, chances, np.full(len(later), window), groups[later]))
     on_progress(len(splits), len(splits))
-    if not parts:
-        empty = np.zeros(0)
-        return Predictions(empty.astype(bool), empty, empty, empty.astype(np.int64), empty.astype(np.int64)), {}
-    return (
-        Predictions(
-            np.concatenate([p.labels for p in parts]),
-            np.concatenate([p.scores for p in parts]),
-            np.concatenate([p.chances for p in parts]),
-            np.concatenate([p.windows for p in parts]),
-            np.concatenate([p.groups for p in parts]),
-        ),
-        n_learned,
-    )
+    return Predictions.joined(parts), n_learned
 
 
 def learn_and_score(past: Columns, labels: Flags, later: Columns, seed: int, is_in_time: bool) -> tuple[Floats, Floats]:

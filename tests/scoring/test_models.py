@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.simulated_book import LAST_DAY as SIMULATED_UNTIL
+from benchmarks.simulated_book import write_simulated_book
 from reports.model_card import write_model_card
 from scoring.fit import FitModel
 from scoring.learning import learn_models
 from scoring.metrics import Predictions, with_intervals
-from scoring.registry import ALL_PRODUCTS, FIT, list_models, load_in_use, roll_back
+from scoring.registry import ALL_PRODUCTS, FIT, SIGNALS, list_models, load_in_use, roll_back
 from scoring.run import score_book
 from scoring.validation import validate_clusters
 from storage.errors import ModelError
@@ -115,6 +117,24 @@ def test_an_unproven_model_stays_no_longer_than_the_latest_test_bears_it_out(noi
     assert again[FIT, "Surface"].release.model_id is None
     proven = again[FIT, "D365BC"]
     assert proven.release.model_id == proven.model.model_id  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [(FIT, "ranks the latest window better"), (SIGNALS, "ranks deals opened since it was learned better")]
+)
+def test_a_challenger_that_ranks_worse_leaves_the_champion_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, words: str
+) -> None:
+    """Worse means by more than ``MAY_FALL_BY``; here: not better by far."""
+    with write_simulated_book(tmp_path / "book.db", CATALOGUE, seed=1, n_accounts=800) as store:
+        first = {
+            each.product: each for each in learn_models(store, CATALOGUE, date(2025, 11, 1), 1, (kind,)) if each.verdict != "not_ready"
+        }
+        monkeypatch.setattr("scoring.learning.MAY_FALL_BY", -0.4 if kind == FIT else -0.2)
+        then = {each.product: each for each in learn_models(store, CATALOGUE, SIMULATED_UNTIL, 1, (kind,))}
+    kept = [name for name, champion in first.items() if champion.model and then[name].release.model_id == champion.model.model_id]
+    assert kept
+    assert any(words in then[name].decision for name in kept)
 
 
 def test_two_outcomes_give_no_interval_that_looks_sure() -> None:
