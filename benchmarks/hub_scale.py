@@ -154,12 +154,13 @@ def main() -> None:
     parser.add_argument("--accounts", type=int, default=1_000_000)
     parser.add_argument("--store", type=Path, help="keep the book here, or use the one that is here")
     parser.add_argument("--formats", nargs="*", default=list(FORMATS))
+    parser.add_argument("--no-table", action="store_true", help="only the reports")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = chosen.store or Path(folder) / "book.db"
         if not path.exists():
             build(path, chosen.accounts)
-        for asked in (questions, hard_questions):
+        for asked in () if chosen.no_table else (questions, hard_questions):
             for line in times_of_table(path, asked):
                 print(f"accounts table, {asked.__name__.replace('_', ' ')}, {line}", flush=True)
         for file_format in chosen.formats:

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
 
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from hub.audit import address_of
@@ -16,6 +17,7 @@ POLICY = "; ".join(
     ["default-src 'none'", "style-src 'self'", "img-src 'self'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"]
 )
 N_REMEMBERED = 10_000
+YEAR_S = 365 * 24 * 3600
 
 
 class RequestLimit:
@@ -48,15 +50,30 @@ def protect(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         if limit.is_over(address_of(request), time.monotonic()):
-            response: HttpResponseBase = HttpResponse("Too many requests; wait a minute.", status=429, content_type="text/plain")
+            response: HttpResponseBase = HttpResponse(
+                "Too many requests; wait a minute.", status=429, content_type="text/plain; charset=utf-8"
+            )
             response["Retry-After"] = "60"
+        elif not _is_ours(request):
+            response = HttpResponse("No such site.", status=400, content_type="text/plain; charset=utf-8")
         else:
             response = get_response(request)
         response["Content-Security-Policy"] = POLICY
         response["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
         response["Cross-Origin-Resource-Policy"] = "same-origin"
         response["X-Content-Type-Options"] = "nosniff"
+        if hub_settings().public_host:
+            response["Strict-Transport-Security"] = f"max-age={YEAR_S}"
         response.setdefault("Cache-Control", "no-store")
         return response
 
     return answer
+
+
+def _is_ours(request: HttpRequest) -> bool:
+    """Whether the request names a host we answer for; others may have been led here, as by a name that changes what it points to."""
+    try:
+        request.get_host()
+    except DisallowedHost:
+        return False
+    return True

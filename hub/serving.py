@@ -6,6 +6,8 @@ from typing import Any
 
 from hub.setup import HubSettings, hub_settings
 
+MOST_BYTES_ASKED = 500_000  # of a request; forms are small, and nothing is uploaded
+
 
 def application() -> Any:
     """The hub as a WSGI application, once it is set up."""
@@ -18,11 +20,13 @@ def serve(address: str, port: int, n_threads: int = 8) -> None:
     """Serves until stopped; TLS is the proxy's."""
     import waitress
 
-    is_public = hub_settings().public_host is not None
-    proxy: dict[str, Any] = (
-        {"trusted_proxy": "127.0.0.1", "trusted_proxy_headers": "x-forwarded-for x-forwarded-proto"} if is_public else {}
-    )
-    waitress.serve(application(), host=address, port=port, threads=n_threads, ident=None, clear_untrusted_proxy_headers=True, **proxy)
+    proxy: dict[str, Any] = {}
+    if hub_settings().public_host:
+        proxy = {"trusted_proxy": "127.0.0.1", "trusted_proxy_headers": "x-forwarded-for x-forwarded-proto"}
+    waitress.serve(
+        application(), host=address, port=port, threads=n_threads, ident=None, max_request_body_size=MOST_BYTES_ASKED,
+        clear_untrusted_proxy_headers=True, **proxy,
+    )  # fmt: skip
 
 
 __all__ = ["HubSettings", "application", "serve"]

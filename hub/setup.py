@@ -12,8 +12,6 @@ from typing import Any
 from storage.catalogue import Catalogue
 from storage.store import Store
 
-YEAR_S = 365 * 24 * 3600
-
 
 @dataclass(frozen=True)
 class HubSettings:
@@ -90,7 +88,7 @@ def _django_settings(settings: HubSettings) -> Mapping[str, Any]:
         "PASSWORD_HASHERS": ["django.contrib.auth.hashers.ScryptPasswordHasher"],
         "AUTH_PASSWORD_VALIDATORS": [
             {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
-            {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+            {"NAME": "hub.passwords.NearlyCommonPasswordValidator"},
             {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
         ],
         "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",
@@ -110,7 +108,6 @@ def _django_settings(settings: HubSettings) -> Mapping[str, Any]:
         "CSRF_TRUSTED_ORIGINS": [f"https://{settings.public_host}"] if is_public else [],
         "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https") if is_public else None,
         "SECURE_SSL_REDIRECT": is_public,
-        "SECURE_HSTS_SECONDS": YEAR_S if is_public else 0,
         "SECURE_REFERRER_POLICY": "same-origin",
         "X_FRAME_OPTIONS": "DENY",
         "DATA_UPLOAD_MAX_MEMORY_SIZE": 200_000,

@@ -27,6 +27,7 @@ from storage.store import Row, Store
 PAGE = 50
 MOST_COUNTED = 300  # beyond it, "more than"
 MOST_LOOKED_UP = 20_000  # accounts of a name that are looked up one by one; beyond it, the listing is walked from the top
+N_AT_THE_TOP = 2_000  # where it is seen whether a walk will soon have met enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,18 +325,23 @@ class PartnerScope:
     def _named(self, text: str, values: dict[str, Any]) -> str:
         """A condition on ``listed_accounts l``: a part of the name or domain. How it is asked depends on how many there are."""
         if len(text) < SHORTEST_INDEXED:
-            values["text"] = text
-            return "EXISTS (SELECT 1 FROM listed_names m WHERE m.n = l.n AND instr(m.names, :text))"
+            values["plain_text"] = text
+            return _IS_NAMED
         values["text"] = '"' + text.replace('"', '""') + '"'
         named = "SELECT rowid FROM listed_trigrams WHERE listed_trigrams MATCH :text"
         n_named = self.store.value(f"SELECT count(*) FROM ({named} LIMIT {MOST_LOOKED_UP + 1})", values)  # noqa: S608 - our own text
         if n_named > MOST_LOOKED_UP:
-            return f"+l.n IN ({named})"
+            values["plain_text"] = text
+            is_common = self.store.value(_N_NAMED_AT_THE_TOP, values) > N_AT_THE_TOP // 10
+            return _IS_NAMED if is_common else f"+l.n IN ({named})"
         return f"""l.rank IN (SELECT e.rank FROM ({named}) m CROSS JOIN listed_accounts e ON e.n = m.rowid
             WHERE e.product = :product AND e.whose = '')"""  # noqa: S608 - our own text
 
 
 EVERYTHING_OF_EVERYONE = Right(None)
+_IS_NAMED = "EXISTS (SELECT 1 FROM listed_names m WHERE m.n = l.n AND instr(m.names, :plain_text))"
+_N_NAMED_AT_THE_TOP = f"""SELECT count(*) FROM (SELECT n FROM listed_accounts WHERE product = :product AND whose = '' ORDER BY rank LIMIT {N_AT_THE_TOP}) l
+    WHERE {_IS_NAMED}"""  # noqa: S608 - our own text
 _FIRMOGRAPHICS = latest_facts_of("a", "p")
 _SHOWN_SQL = f"""SELECT a.account_id, a.account_name, a.domain, p.employees, p.industry, p.country, c.cluster, c.segment, c.fit_band, c.signals_band,
     c.potential_revenue_low_usd, c.potential_revenue_high_usd, f.score AS fit_score, s.score AS signal_score

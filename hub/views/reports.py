@@ -19,6 +19,10 @@ from reports.formats import type_of
 from reports.scope import PartnerScope, Right
 from reports.writing import CLUSTER_ORDER, define_columns
 
+MEDIA_TYPES = {
+    "csv": "text/csv; charset=utf-8; header=present", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "parquet": "application/vnd.apache.parquet",
+}  # fmt: skip
 MOST_SAVED = 100
 MOST_WAITING = 5
 
@@ -52,9 +56,8 @@ def new_report(request: HttpRequest, scope: PartnerScope) -> HttpResponse:
     columns = report.columns(scope.catalogue)
     titles = {row["partner_global_id"]: row["partner_name"] for row in scope.partners()}
     context = {
-        "report": report, "columns": define_columns(scope.catalogue, columns).items(), "formats": FORMATS, "runs": scope.runs(), "clusters": CLUSTER_ORDER,
-        "sizes": SIZES, "choices": scope.choices(scope.run()), "problem": problem, "rights": list(enumerate(_right_words(scope.rights, titles))),
-        "cohorts": [f"{cohort.column}: {cohort.value}" for cohort in scope.catalogue.cohorts if name in cohort.reports],
+        "report": report, "columns": define_columns(scope.catalogue, columns).items(), "formats": FORMATS, "runs": scope.runs(),
+        "offered": _offered_filters(scope, name), "problem": problem, "rights": list(enumerate(_right_words(scope.rights, titles))),
     }  # fmt: skip
     return render(request, "hub/new_report.html", context, status=422 if problem else 200)
 
@@ -125,7 +128,7 @@ def download(request: HttpRequest, scope: PartnerScope, file_id: int) -> HttpRes
         raise Http404
     audit.record(request, person(request).get_username(), "download", f"file {file.pk} {file.saved.report} {file.n_rows} rows")
     name = f"{file.saved.report}-{file.as_of}.{file.saved.file_format}"
-    return FileResponse(file.path.open("rb"), as_attachment=True, filename=name)
+    return FileResponse(file.path.open("rb"), as_attachment=True, filename=name, content_type=MEDIA_TYPES[file.saved.file_format])
 
 
 def _own(request: HttpRequest, saved_id: int) -> SavedReport:
@@ -147,6 +150,17 @@ def _right_words(rights: tuple[Right, ...], partners: dict[str, str]) -> list[st
     return words
 
 
+def _offered_filters(scope: PartnerScope, report: str) -> dict[str, Any]:
+    choices = scope.choices(scope.run())
+    return {
+        "clusters": CLUSTER_ORDER,
+        "cohorts": [f"{cohort.column}: {cohort.value}" for cohort in scope.catalogue.cohorts if report in cohort.reports],
+        "sizes": SIZES,
+        "industries": choices["industry"],
+        "countries": choices["country"],
+    }
+
+
 def _save(request: HttpRequest, scope: PartnerScope, report: str) -> tuple[str, SavedReport | None]:
     """What is wrong with the form, or the saved report."""
     form = request.POST
@@ -165,7 +179,10 @@ def _save(request: HttpRequest, scope: PartnerScope, report: str) -> tuple[str, 
         return "Write the potential revenue as a whole number of US dollars, such as 5000.", None
     if SavedReport.objects.filter(user=person(request)).count() >= MOST_SAVED:
         return f"You have {MOST_SAVED} saved reports, which is the most there can be: delete one first.", None
-    filters: dict[str, Any] = {name: form.getlist(name)[:50] for name in ("clusters", "cohorts", "sizes", "industries", "countries")}
+    offered = _offered_filters(scope, report)
+    filters: dict[str, Any] = {name: form.getlist(name) for name in offered}
+    if any(value not in offered[name] for name, values in filters.items() for value in values):
+        return "Choose the filters from the lists.", None
     filters["min_potential_usd"] = float(potential[:12]) if potential else None
     saved = SavedReport.objects.create(
         user=person(request), name=title, report=report, columns=[] if len(columns) == len(known) else columns, filters=filters,

@@ -30,6 +30,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             problem = LOCKED_OUT
         elif user := authenticate(request, username=username, password=request.POST.get("password", "")):
             attempt.delete()
+            request.session.flush()  # also of who is signed in already: every sign-in has a key of its own
             login(request, user)
             audit.record(request, user.get_username(), "sign-in")
             return redirect(_next_page(request))

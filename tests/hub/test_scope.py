@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import ast
+import io
+import json
 import random
+import re
+import time
+import zipfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+from pyarrow import parquet
 
+from reports import REPORTS
 from storage.store import open_reader
 from tests.hub.conftest import PASSWORD, Clock
 
@@ -34,7 +43,6 @@ def signed_in(hub_store: Path) -> Callable[[str], Client]:
 
 
 def _make_report(client: Client, **changes: Any) -> str:
-    from reports import REPORTS
     from tests.scoring.books import CATALOGUE
 
     form = {"report": "security", "columns": REPORTS["security"].columns(CATALOGUE), "right": "0", "file_format": "csv"} | changes
@@ -65,44 +73,115 @@ def test_each_role_reads_its_pages_and_no_other(signed_in: Callable[[str], Clien
     assert {"one": "MarkerP2", "two": "MarkerP1", "nobody": "Marker"}.get(name, "no such marker") not in answer.content.decode()
 
 
+# Whose markers each may read, as the name of an account begins and ends.
+SEEN = {"one": "MarkerP1 Company", "two": "MarkerP2 Company", "local": "MarkerP2 Company", "lead": "MarkerP1 Company"}
+COUNTRY_ENDED = re.compile(rb"Marker(P\d) Company \d+(?: of (\w\w))?")
+
+
+def _read(answer: Any) -> bytes:
+    """What a person reads in an answer: a page, a CSV file, the cells of a spreadsheet, the columns of a Parquet file."""
+    body = b"".join(answer.streaming_content) if answer.streaming else answer.content
+    if "spreadsheet" in answer["Content-Type"]:
+        with zipfile.ZipFile(io.BytesIO(body)) as parts:
+            return b"\n".join(parts.read(name) for name in parts.namelist())
+    if "parquet" in answer["Content-Type"]:
+        return json.dumps(parquet.read_table(io.BytesIO(body)).to_pylist(), default=str).encode()
+    return bytes(body)
+
+
+def _strangers_markers(name: str, body: bytes) -> list[tuple[bytes, bytes]]:
+    """(partner, country) of every marker in it that is not this person's to read."""
+    own = b"P1" if name in ("one", "lead") else b"P2"
+    found = COUNTRY_ENDED.findall(body)
+    return [(partner, country) for partner, country in found if partner != own or (name == "local" and country not in (b"DE", b""))]
+
+
 def test_random_requests_never_serve_another_partners_row(signed_in: Callable[[str], Client], hub_store: Path) -> None:
+    """5,000 requests by four people: pages, texts of archived pages, downloads of every format, forms, and addresses of other people's things.
+
+    Names, texts, titles and quotes of all accounts carry whose they are and where, so that anything served in the wrong place is seen.
+    """
     from hub.making import make_file
-    from hub.models import ReportFile
+    from hub.models import ReportFile, SavedReport
 
     dice = random.Random(7)
-    clients = {name: signed_in(name) for name in ("one", "two")}
+    clients = {name: signed_in(name) for name in SEEN}
     with open_reader(hub_store) as store:
         ids = [row["account_id"] for row in store.query("SELECT account_id FROM accounts")]
         documents = [row["document_id"] for row in store.query("SELECT document_id FROM documents")]
+        evidence = [f"/accounts/{row['account_id']}/pages/{row['document_id']}" for row in store.query("SELECT * FROM signal_events")]
     for name, client in clients.items():
-        location = _make_report(client, name=f"of {name}")
-        client.post(location + "/make")
+        for file_format in ("csv", "xlsx", "parquet"):
+            client.post(
+                _make_report(
+                    client, name=f"of {name}", file_format=file_format, report=dice.choice(("security", "surface", "cloud-ai-platform"))
+                )
+                + "/make"
+            )
     for file in ReportFile.objects.filter(state=ReportFile.QUEUED):
         make_file(file.pk)
-    n_served = 0
+    _wait_for_files()
+    own_days = {saved.pk: (saved.user.username, saved.day_of_month) for saved in SavedReport.objects.select_related("user")}
+    last_report, last_file = max(own_days), ReportFile.objects.order_by("-pk")[0].pk
+    kinds = {
+        "account": lambda: f"/accounts/{dice.choice(ids)}",
+        "text": lambda: dice.choice([f"/accounts/{dice.choice(ids)}/pages/{dice.choice(documents)}", dice.choice(evidence)]),
+        "accounts": lambda: "/accounts?" + urlencode({key: dice.choice(QUERY[key]) for key in dice.sample(sorted(QUERY), 3)}),
+        "file": lambda: f"/files/{dice.randint(1, last_file)}",
+        "report": lambda: f"/reports/{dice.randint(1, last_report)}",
+        "page": lambda: dice.choice(
+            ("/", "/overview", "/audit", "/password", "/plays", "/reports", "/reports/new", "/reports/new?report=surface")
+        ),
+    }
+    served: Counter[str] = Counter()
     for _ in range(N_RANDOM_REQUESTS):
-        name = dice.choice(("one", "two"))
-        kind = dice.randrange(6)
-        if kind == 0:
-            url = f"/accounts/{dice.choice(ids)}"
-        elif kind == 1:
-            url = f"/accounts/{dice.choice(ids)}/pages/{dice.choice(documents)}"
-        elif kind == 2:
-            query = {"product": dice.choice(("Azure", "Surface", "x")), "cluster": dice.choice(("", "Act now", "' OR 1=1 --")),
-                     "text": dice.choice(("", "Marker", "%", "' OR '1'='1", "MarkerP1", "MarkerP2")), "page": dice.choice(("1", "2", "-1", "x"))}  # fmt: skip
-            url = "/accounts?" + "&".join(f"{key}={value}" for key, value in query.items())
+        name, kind = dice.choice(sorted(SEEN)), dice.choice([*kinds, "post"])
+        if kind == "post":
+            mine = [pk for pk, (owner, _) in own_days.items() if owner == name]
+            saved, action = dice.randint(1, last_report), dice.choice(("schedule", "delete"))
+            url = f"/reports/{saved}/{action}" if saved not in mine else "/reports/new"
+            form = {
+                "day": "3",
+                "right": dice.choice(("0", "1", "7", "-1")),
+                "report": "security",
+                "columns": "AccountName",
+                "file_format": "csv",
+            }
+            answer = clients[name].post(url, form | {"partner_global_id": "P1", "user": "1", "name": "x" if "new" in url else ""})
+            SavedReport.objects.filter(name="x").delete()
         else:
-            url = dice.choice(("/files/{}", "/reports/{}", "/reports/{}")).format(dice.randrange(1, 12))
-        answer = clients[name].get(url)
-        body = b"".join(answer.streaming_content) if answer.streaming else answer.content
-        assert answer.status_code in (200, 404), url
-        # A search says back what was searched for; the marker of an account's name goes on with " Company".
-        assert f"Marker{'P2' if name == 'one' else 'P1'} Company".encode() not in body, f"{name} {url}"
-        n_served += answer.status_code == 200 and b"Company" in body
-    assert n_served > N_RANDOM_REQUESTS // 10
+            url = kinds[kind]()
+            answer = clients[name].get(url)
+        body = _read(answer)
+        assert answer.status_code in (200, 302, 403, 404, 422), url
+        assert _strangers_markers(name, body) == [], f"{name} {url}"
+        content = str(answer.get("Content-Type")).split(";")[0]
+        served[f"{kind} {content}"] += answer.status_code == 200 and SEEN[name].encode() in body
+    assert {kind for kind, n in served.items() if n > 20} == {
+        "account text/html", "accounts text/html", "text text/html", "report text/html", "file text/csv",
+        "file application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "file application/vnd.apache.parquet",
+    }, served  # fmt: skip
+    assert {saved.pk: (saved.user.username, saved.day_of_month) for saved in SavedReport.objects.select_related("user")} == own_days
 
 
-def test_a_revoked_right_is_gone_at_the_next_request(signed_in: Callable[[str], Client]) -> None:
+QUERY = {
+    "product": ("Azure", "Surface", "x"), "cluster": ("", "", "Act now", "' OR 1=1 --"), "size": ("", "", "Small"), "country": ("", "", "DE", "GB"),
+    "cohort": ("", "", "AzureOnPremMigration: Yes", "x: y"), "text": ("", "", "Marker", "%", "' OR '1'='1", "MarkerP1", "MarkerP2", '"', "a"),
+    "page": ("1", "1", "2", "-1", "x"), "potential": ("", "", "0", "99999999999"), "industry": ("", "", "Retail"),
+}  # fmt: skip
+
+
+def _wait_for_files() -> None:
+    from hub.models import ReportFile
+
+    for _ in range(600):
+        if not ReportFile.objects.filter(state__in=(ReportFile.QUEUED, ReportFile.RUNNING)).exists():
+            return
+        time.sleep(0.1)
+    raise AssertionError("files are still waiting to be made")
+
+
+def test_a_revoked_right_is_gone_at_the_next_request(signed_in: Callable[[str], Client], hub_store: Path) -> None:
     from hub.making import make_file, request_file
     from hub.models import ReportFile, SavedReport
     from hub.people import add_person, block, grant, revoke
@@ -114,13 +193,27 @@ def test_a_revoked_right_is_gone_at_the_next_request(signed_in: Callable[[str], 
     file = make_file(request_file(SavedReport.objects.get(pk=int(location.split("/")[-1]))).pk)
     assert file.state == ReportFile.READY
     assert b"Company" in b"".join(client.get(f"/files/{file.pk}").streaming_content)
+    with open_reader(hub_store) as store:
+        event = next(
+            store.query(
+                "SELECT account_id, document_id FROM signal_events JOIN accounts USING (account_id) WHERE account_name LIKE 'MarkerP1%'"
+            )
+        )
+    evidence = f"/accounts/{event['account_id']}/pages/{event['document_id']}"
+    assert b"MarkerP1" in client.get(evidence).content
     revoke("guest", "P1")
-    assert client.get("/accounts").status_code == 403
-    assert client.get(f"/files/{file.pk}").status_code == 403
+    for page in ("/accounts", "/plays", "/reports", location, f"/files/{file.pk}", evidence, evidence.split("/pages")[0]):
+        assert client.get(page).status_code == 403, page
+    assert client.post(location + "/make").status_code == 403
     grant("guest", "report viewer", "P2", "")
     assert client.get(f"/files/{file.pk}").status_code == 404
     assert b"no longer yours" in client.get(location).content
     assert make_file(request_file(file.saved).pk).state == ReportFile.FAILED
+    assert client.get(evidence).status_code == 404
+    grant("guest", "executive report viewer", "", "")
+    assert [client.get(page).status_code for page in ("/overview", "/audit")] == [200, 200]
+    grant("guest", "report viewer", "", "")
+    assert [client.get(page).status_code for page in ("/overview", "/audit", "/accounts")] == [403, 403, 200]
     block("guest")
     assert client.get("/accounts").status_code == 302
 

@@ -65,13 +65,14 @@ def test_what_is_in_no_name_finds_nothing(store: Store, text: str) -> None:
     assert _found(store, text) == [] if text != '"' else [NAMES[2]]
 
 
-@pytest.mark.parametrize("most_looked_up", [0, 20_000])
+@pytest.mark.parametrize(("most_looked_up", "n_at_the_top"), [(0, 0), (0, 10_000), (20_000, 2_000)])
 @pytest.mark.parametrize("text", ["Company", "any 1", "a", "co", "test", "12"])
 def test_every_way_of_asking_finds_what_reading_all_names_finds(
-    store: Store, monkeypatch: pytest.MonkeyPatch, most_looked_up: int, text: str
+    store: Store, monkeypatch: pytest.MonkeyPatch, most_looked_up: int, n_at_the_top: int, text: str
 ) -> None:
     """Rare names are looked up, common ones met on a walk, short ones compared: all agree, for everyone and for a partner, in the order of rank."""
     monkeypatch.setattr(scopes, "MOST_LOOKED_UP", most_looked_up)
+    monkeypatch.setattr(scopes, "N_AT_THE_TOP", n_at_the_top)
     for rights in ((Right(None),), (Right("P1"),), (Right("P1"), Right(None, "DE"))):
         everyone = PartnerScope(store, CATALOGUE, rights)
         all_rows = everyone.accounts(everyone.run(), AccountFilters("Azure")).rows
