@@ -332,7 +332,7 @@ def compare(folder: Path, sizes: Sequence[int], steps: Sequence[str], n_rounds: 
                     found = measure(step, path)
                 except subprocess.CalledProcessError as error:
                     print(
-                        f"{n:5} {n_accounts:9,} {n_accounts * N_EVENTS:10,} {step:8} did not finish within its memory (exit {error.returncode})"
+                        f"{n:5} {n_accounts:9,} {n_accounts * N_EVENTS:10,} {step:8} failed, see above (exit {error.returncode}); its memory is limited"
                     )
                     continue
                 costs.append(found["cpu_s"])
