@@ -70,7 +70,7 @@ def cross_fit(base: Path, rows: Sequence[dict[str, Any]], n_folds: int = N_FOLDS
                 Path(folder), *adapted(base, [rows[int(i)] for i in training], report), _uncalibrated(EventClassifier(base).manifest)
             )
             classifiers.append(EventClassifier(Path(folder)))
-            classifiers[-1].load()
+            classifiers[-1].load_quick()
     return judge(rows, classifiers, fold_of)
 
 

@@ -26,6 +26,8 @@ from storage.errors import ModelError
 if TYPE_CHECKING:
     import torch
 
+    from signals.minilm import MiniLM
+
 MODEL_FOLDER = Path(__file__).with_name("model")
 MAX_TOKENS = 512
 BATCH_SIZE = 16
@@ -72,6 +74,7 @@ class EventClassifier:
         self.first_stage = None if is_exact else FirstStage()
         self.version: str = self.manifest["version"] + (f"-{self.first_stage.version}" if self.first_stage else "")
         self._loaded: tuple[Any, Any, dict[str, torch.Tensor]] | None = None
+        self._quick: tuple[Any, MiniLM, dict[str, torch.Tensor]] | None = None
         self._lock = threading.Lock()  # around loading and the tokenizer, which keeps the padding of its last call
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
@@ -87,39 +90,72 @@ class EventClassifier:
 
     def _predict(self, texts: Sequence[str]) -> list[Prediction]:
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        read = self._predict_exactly if self.is_exact else self._predict_quickly
         found: dict[int, Prediction] = {}
         for i in range(0, len(order), BATCH_SIZE):
             chosen = order[i : i + BATCH_SIZE]
-            found.update(zip(chosen, self._predict_batch([texts[j] for j in chosen]), strict=True))
+            found.update(zip(chosen, read([texts[j] for j in chosen]), strict=True))
         return [found[i] for i in range(len(texts))]
 
-    def _predict_batch(self, texts: list[str]) -> Iterator[Prediction]:
+    def _predict_quickly(self, texts: list[str]) -> Iterator[Prediction]:
+        import torch
+
+        with self._lock:
+            tokenizer, encoder, head = self.load_quick()
+        tokens = tokenizer.encode_batch(texts)
+        with torch.inference_mode():
+            for read, hidden in zip(tokens, encoder([each.ids for each in tokens]), strict=True):
+                logits, attention = label_wise_logits(hidden, head)
+                yield self._prediction(logits.numpy(), attention.numpy(), np.array(read.offsets, np.int64))
+
+    def _predict_exactly(self, texts: list[str]) -> Iterator[Prediction]:
         import torch
 
         with self._lock:
             tokenizer, encoder, head = self.load()
             batch = tokenizer(texts, truncation=True, max_length=MAX_TOKENS, padding=True, return_tensors="pt", return_offsets_mapping=True)
         spans = batch.pop("offset_mapping").numpy()
-        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=not self.is_exact and has_bfloat16()):
-            hidden = encoder(**batch).last_hidden_state
         with torch.inference_mode():
-            hidden = hidden.float()
-            logits, attention = (found.numpy() for found in label_wise_logits(hidden, batch["attention_mask"], head))
-        slope, offset = self.manifest["calibration"]["slope"], self.manifest["calibration"]["intercept"]
-        probabilities = 1 / (1 + np.exp(-(slope * logits + offset)))
+            hidden = encoder(**batch).last_hidden_state
+            logits, attention = (found.numpy() for found in label_wise_logits(hidden, head, batch["attention_mask"]))
         for i in range(len(texts)):
             n_tokens = int(batch["attention_mask"][i].sum())
-            yield Prediction(probabilities[i].astype(np.float32), attention[i, :n_tokens], spans[i, :n_tokens].astype(np.int64))
+            yield self._prediction(logits[i], attention[i, :n_tokens], spans[i, :n_tokens].astype(np.int64))
 
-    def load(self) -> tuple[Any, Any, dict[str, torch.Tensor]]:
-        """Tokenizer, encoder and head, read from the folder at the first call."""
-        if self._loaded is None:
+    def _prediction(self, logits: NDArray[np.float32], attention: NDArray[np.float32], spans: NDArray[np.int64]) -> Prediction:
+        slope, offset = self.manifest["calibration"]["slope"], self.manifest["calibration"]["intercept"]
+        return Prediction((1 / (1 + np.exp(-(slope * logits + offset)))).astype(np.float32), attention, spans)
+
+    def load_quick(self) -> tuple[Any, MiniLM, dict[str, torch.Tensor]]:
+        """Tokenizer, encoder and head without sentence-transformers, read at the first call."""
+        if self._quick is None:
             import torch
             from safetensors.torch import load_file
 
+            from signals.minilm import MiniLM, load_tokenizer
+
+            base = installed_minilm()
+            tensors, head = self._own_tensors()
+            encoder = MiniLM(
+                base, {**load_file(base / "model.safetensors"), **tensors}, torch.bfloat16 if has_bfloat16() else torch.float32
+            )
+            self._quick = (load_tokenizer(base, MAX_TOKENS), encoder, head)
+        return self._quick
+
+    def _own_tensors(self) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+        """What the folder holds: the encoder's tensors that training changed, and the head; float32."""
+        import torch
+        from safetensors.torch import load_file
+
+        tensors = {name: tensor.to(torch.float32) for name, tensor in load_file(self.folder / "model.safetensors").items()}
+        head = {name: tensors.pop(f"head.{name}") for name in ("weight", "attention", "bias")}
+        return tensors, head
+
+    def load(self) -> tuple[Any, Any, dict[str, torch.Tensor]]:
+        """Tokenizer, encoder and head as sentence-transformers has them, read from the folder at the first call."""
+        if self._loaded is None:
             base = load_sentence_transformer(installed_minilm())
-            tensors = {name: tensor.to(torch.float32) for name, tensor in load_file(self.folder / "model.safetensors").items()}
-            head = {name: tensors.pop(f"head.{name}") for name in ("weight", "attention", "bias")}
+            tensors, head = self._own_tensors()
             encoder: Any = base[0].auto_model
             encoder.load_state_dict(tensors, strict=False)
             encoder.eval()
@@ -139,11 +175,15 @@ def has_bfloat16() -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-def label_wise_logits(hidden: torch.Tensor, mask: torch.Tensor, head: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits of shape (n_texts, n_types) and attention of shape (n_texts, n_tokens, n_types) from token vectors."""
-    speaks = (hidden @ head["attention"].T).masked_fill(mask.unsqueeze(-1) == 0, -1e4)
-    attention = speaks.softmax(dim=1)
-    return (attention * (hidden @ head["weight"].T)).sum(dim=1) + head["bias"], attention
+def label_wise_logits(
+    hidden: torch.Tensor, head: Mapping[str, torch.Tensor], mask: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits of shape (…, n_types) and attention of shape (…, n_tokens, n_types) from token vectors of shape (…, n_tokens, n_hidden)."""
+    speaks = hidden @ head["attention"].T
+    if mask is not None:
+        speaks = speaks.masked_fill(mask.unsqueeze(-1) == 0, -1e4)
+    attention = speaks.softmax(dim=-2)
+    return (attention * (hidden @ head["weight"].T)).sum(dim=-2) + head["bias"], attention
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from itertools import islice
 from typing import Any
 
 from signals.classifier import EventClassifier
-from signals.documents import parse_iso_date
 from signals.events import DetectedEvent, TextInput, detect_events
+from signals.publication_dates import parse_iso_date
 
 BATCH = 64
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +13,7 @@ import lxml.html
 from lxml.etree import ParserError, iterwalk
 
 from signals.privacy import remove_contacts
+from signals.publication_dates import ARTICLE_TYPES, THREAD_TYPES, parse_iso_date, publication_date
 from storage.archive import ArchivedResponse, read_response
 
 MAX_TEXT_CHARS = 200_000
@@ -23,27 +23,24 @@ MAX_DEPTH = 200  # of nested tags; the readers' time grows with its square, and 
 SHORT_OF_OTHER = 0.8  # trafilatura's text is too short below this share of resiliparse's words
 SHORT_OF_WHOLE = 0.25  # a main text is too short below this share of the page's words
 MAYBE_SHORT_WORDS = 500  # longer texts are not held against the whole page, which takes as long again to read
-_WORD = re.compile(r"\w+")
-ARTICLE_TYPES = frozenset(
-    [
-        "Article",
-        "NewsArticle",
-        "BlogPosting",
-        "Report",
-        "TechArticle",
-        "PressRelease",
-        "LiveBlogPosting",
-        "SocialMediaPosting",
-        "AnalysisNewsArticle",
-    ]
+MAX_TITLE_CHARS = 300
+NEVER = "9999-12-31"  # the day of archiving where a record does not tell it
+_WINDOW_TITLE = re.compile(r"(.+?)(?:\s+[|–—·•»-]\s+[^|–—·•»]{1,40})?$")  # without the site's name behind it
+_FORUM_SOFTWARE = re.compile(r"discourse|phpbb|vbulletin|xenforo|flarum|nodebb|invision|simple machines|vanilla forums")
+_FORUM_HOST = re.compile(r"(?:forums?|community|boards?|discuss(?:ions?)?|answers)\.")
+_FORUM_URL = re.compile(
+    r"/(?:t|topic|thread|threads|forums?|questions|discussions?|boards|comments|talk)/|/(?:viewtopic|showthread|printthread|showtopic)\b|[?&;]topic=\d|/(?:forum|board)-?\d"
 )
+_WORD = re.compile(r"\w+")
 
 
 def prepare_worker() -> None:
     """Loads what the sandbox will not allow later: the language model is unpacked through a temporary file."""
     import resiliparse.extract.html2text  # noqa: F401
     import trafilatura  # noqa: F401
+    from htmldate import find_date
 
+    find_date("<html><body><p>5 October 2026</p></body></html>")
     language_of("a text that is long enough to be told from another")
 
 
@@ -80,7 +77,7 @@ def parse_response(response: ArchivedResponse, published_hint: str | None = None
     posting = next((item for item in structured if _is_type(item, {"JobPosting"})), None)
     if posting is not None:
         return _job_document(posting, tree, response.url)
-    return _text_document(html, tree, structured, response.url, published_hint, page_kind)
+    return _text_document(html, tree, structured, response.url, published_hint, page_kind, response.archived_at[:10])
 
 
 def decode_html(response: ArchivedResponse) -> str:
@@ -191,17 +188,17 @@ def _plain_text(html: str) -> str:
 
 
 def _text_document(
-    html: str, tree: Any, structured: list[dict[str, Any]], url: str, published_hint: str | None, page_kind: str
+    html: str, tree: Any, structured: list[dict[str, Any]], url: str, published_hint: str | None, page_kind: str, fetched_on: str
 ) -> dict[str, Any]:
-    main = extract_main_text(html, url)
-    text = remove_contacts((main["text"] or "").strip()[:MAX_TEXT_CHARS])
+    text = remove_contacts(extract_main_text(html, url).strip()[:MAX_TEXT_CHARS])
     if not text:
         raise NoDocumentError("no_text: no main text was found")
-    published_on, source = _published(structured, main["date"], published_hint)
+    kind = _kind(tree, structured, url, page_kind)
+    published_on, source = publication_date(tree, structured, url, published_hint, fetched_on or NEVER, kind in ("article", "forum"))
     return {
-        "title": _title(tree, structured, main["title"]),
+        "title": _title(tree, structured),
         "text": text,
-        "kind": _kind(tree, structured, url, page_kind, published_on),
+        "kind": kind,
         "language": language_of(text),
         "published_on": published_on,
         "published_source": source,
@@ -209,8 +206,8 @@ def _text_document(
     }
 
 
-def extract_main_text(html: str, url: str | None = None) -> dict[str, Any]:
-    """Main text, title and date of a page: ``{"text", "title", "date"}``, each perhaps None.
+def extract_main_text(html: str, url: str | None = None) -> str:
+    """Main text of a page; empty where there is none.
 
     trafilatura is the best reader of articles; on service pages and forums it drops blocks that resiliparse keeps, and on listings both give up
     too early. So the text is trafilatura's, unless resiliparse finds a good deal more, or both leave out most of the page. The two bounds
@@ -219,7 +216,7 @@ def extract_main_text(html: str, url: str | None = None) -> dict[str, Any]:
     import trafilatura
     from resiliparse.extract.html2text import extract_plain_text
 
-    found: Any = trafilatura.bare_extraction(html, url=url, with_metadata=True, include_comments=False, include_tables=True)
+    found: Any = trafilatura.bare_extraction(html, url=url, include_comments=False, include_tables=True)
     text = (found.text if found is not None else None) or ""
     other = extract_plain_text(html, main_content=True, alt_texts=False, preserve_formatting=True, list_bullets=False)
     if n_words(text) < SHORT_OF_OTHER * n_words(other):
@@ -227,7 +224,7 @@ def extract_main_text(html: str, url: str | None = None) -> dict[str, Any]:
     whole = trafilatura.html2txt(html) if n_words(text) < MAYBE_SHORT_WORDS else ""
     if n_words(text) < SHORT_OF_WHOLE * n_words(whole):
         text = whole
-    return {"text": text or None, "title": getattr(found, "title", None), "date": getattr(found, "date", None)}
+    return str(text)
 
 
 def n_words(text: str) -> int:
@@ -235,37 +232,20 @@ def n_words(text: str) -> int:
     return len(_WORD.findall(text))
 
 
-def _title(tree: Any, structured: list[dict[str, Any]], fallback: str | None) -> str | None:
+def _title(tree: Any, structured: list[dict[str, Any]]) -> str | None:
+    """The headline that the page names to machines, its only heading, what it calls itself when it is shared, or its window's title."""
     for item in structured:
         if _is_type(item, ARTICLE_TYPES) and isinstance(item.get("headline"), str) and item["headline"].strip():
             return " ".join(_plain_text(item["headline"]).split())
-    heading = [" ".join(node.text_content().split()) for node in tree.iter("h1")]
-    if len(heading) == 1 and heading[0]:
-        return heading[0][:300]
-    return fallback
-
-
-def _published(structured: list[dict[str, Any]], meta_date: str | None, hint: str | None) -> tuple[str | None, str | None]:
-    for item in structured:
-        if _is_type(item, ARTICLE_TYPES) and (found := parse_iso_date(str(item.get("datePublished") or ""))):
-            return found, "jsonld"
-    if hint and (found := parse_iso_date(hint)):
-        return found, "feed"
-    if meta_date and (found := parse_iso_date(meta_date)):
-        return found, "meta"
-    return None, None
-
-
-def parse_iso_date(value: str) -> str | None:
-    """The date a text in ISO 8601 begins with, or None.
-
-    >>> parse_iso_date("2026-10-05T08:00:00+02:00"), parse_iso_date("5 October")
-    ('2026-10-05', None)
-    """
-    try:
-        return date.fromisoformat(value.strip()[:10]).isoformat()
-    except ValueError:
-        return None
+    headings = [heading for node in tree.iter("h1") if (heading := " ".join(node.text_content().split()))]
+    shared = next(
+        (meta.get("content") for meta in tree.iterfind(".//meta[@property='og:title']") if (meta.get("content") or "").strip()), ""
+    )
+    window = _WINDOW_TITLE.match(" ".join((tree.findtext(".//title") or "").split()))
+    if len(headings) == 1:
+        return headings[0][:MAX_TITLE_CHARS]
+    title = " ".join(shared.split()) or (window.group(1) if window else "") or next(iter(headings), "")
+    return title[:MAX_TITLE_CHARS] or None
 
 
 def _canonical_link(tree: Any, url: str) -> str | None:
@@ -276,14 +256,17 @@ def _canonical_link(tree: Any, url: str) -> str | None:
     return url or None
 
 
-def _kind(tree: Any, structured: list[dict[str, Any]], url: str, page_kind: str, published_on: str | None) -> str:
+def _kind(tree: Any, structured: list[dict[str, Any]], url: str, page_kind: str) -> str:
     if page_kind in ("article", "job", "listing"):
         return page_kind
     parts = urlsplit(url)
     path = parts.path.lower()
     generator = " ".join((node.get("content") or "") for node in tree.iterfind(".//meta[@name='generator']")).lower()
-    if re.search(r"discourse|phpbb|vbulletin|xenforo|flarum|nodebb", generator) or re.search(
-        r"/(t|topic|thread|threads|forum|forums|questions|discussion|discussions|viewtopic\.php)/", path
+    if (
+        any(_is_type(item, THREAD_TYPES) for item in structured)
+        or _FORUM_SOFTWARE.search(generator)
+        or _FORUM_HOST.match(parts.netloc.lower())
+        or _FORUM_URL.search(f"{path}?{parts.query}".lower())
     ):
         return "forum"
     if (
@@ -298,7 +281,7 @@ def _kind(tree: Any, structured: list[dict[str, Any]], url: str, page_kind: str,
         return "home"
     if re.search(r"/(blog|news|newsroom|press|press-releases|category|tag|archive|insights|stories)/?$", path):
         return "listing"
-    if re.search(r"/(blog|news|newsroom|press|press-releases|insights|stories|articles?|posts?)/", path) or re.search(
+    if re.search(r"/(blog|news|newsroom|press|press-releases|insights|stories|story|articles?|posts?|p)/", path) or re.search(
         r"/20\d\d/\d\d/", path
     ):
         return "article"

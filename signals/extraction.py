@@ -19,6 +19,7 @@ from sandbox import Sandbox, TaskFailure
 from signals.classifier import EventClassifier
 from signals.events import DetectedEvent, TextInput, detect_events
 from signals.happenings import Happenings
+from signals.minilm import compute_on_one_core
 from storage.ids import content_key
 from storage.records import Document, Failure, SignalEvent
 from storage.store import Row, Store
@@ -70,7 +71,7 @@ def extract_pages(
     job = _ExtractionJob(store, archive, classifier, now)
     n_pages = job.list_due_pages()
     waiting: deque[_Chunk] = deque()
-    with ThreadPoolExecutor(sandbox.jobs, thread_name_prefix="reader") as readers:
+    with ThreadPoolExecutor(sandbox.jobs, thread_name_prefix="reader", initializer=compute_on_one_core) as readers:
         for pages, results in _in_chunks(job.iter_parsed(sandbox), CHUNK):
             waiting.append(job.begin(pages, results, readers))
             if len(waiting) > CHUNKS_AHEAD:

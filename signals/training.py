@@ -243,7 +243,7 @@ def train(
             ids[hidden_words] = tokenizer.mask_token_id
             with torch.autocast("cpu", dtype=torch.bfloat16):  # twice as fast; the weights themselves stay float32
                 hidden = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-            logits, attention = label_wise_logits(hidden.float(), mask, head)
+            logits, attention = label_wise_logits(hidden.float(), head, mask)
             targets = torch.tensor([[float(i in item.labels) for i in range(len(types))] for item in batch])
             weights = torch.tensor([[float(i not in item.doubts) for i in range(len(types))] for item in batch])
             loss: Any = binary_cross_entropy_with_logits(logits, targets, weights, pos_weight=positive_weight, reduction="sum")
@@ -295,7 +295,7 @@ def predict_logits(encoder: Any, head: dict[str, Any], texts: list[Tokens]) -> N
             chosen = order[i : i + 16]
             ids, mask = _padded([texts[j] for j in chosen])
             hidden = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-            logits[chosen] = label_wise_logits(hidden, mask, head)[0].numpy()
+            logits[chosen] = label_wise_logits(hidden, head, mask)[0].numpy()
     return logits
 
 
