@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 MODEL_FOLDER = Path(__file__).with_name("model")
 MAX_TOKENS = 512
-BATCH_SIZE = 16
+BATCH_SIZE = 16  # of padded texts
+TOKENS_AT_ONCE = 2_048  # of packed ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,26 +90,29 @@ class EventClassifier:
         ]
 
     def _predict(self, texts: Sequence[str]) -> list[Prediction]:
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        read = self._predict_exactly if self.is_exact else self._predict_quickly
-        found: dict[int, Prediction] = {}
-        for i in range(0, len(order), BATCH_SIZE):
-            chosen = order[i : i + BATCH_SIZE]
-            found.update(zip(chosen, read([texts[j] for j in chosen]), strict=True))
-        return [found[i] for i in range(len(texts))]
+        return list(self._predict_exactly(texts) if self.is_exact else self._predict_quickly(texts))
 
-    def _predict_quickly(self, texts: list[str]) -> Iterator[Prediction]:
+    def _predict_quickly(self, texts: Sequence[str]) -> Iterator[Prediction]:
         import torch
 
         with self._lock:
             tokenizer, encoder, head = self.load_quick()
-        tokens = tokenizer.encode_batch(texts)
-        with torch.inference_mode():
-            for read, hidden in zip(tokens, encoder([each.ids for each in tokens]), strict=True):
-                logits, attention = label_wise_logits(hidden, head)
-                yield self._prediction(logits.numpy(), attention.numpy(), np.array(read.offsets, np.int64))
+        tokens = tokenizer.encode_batch(list(texts))
+        for batch in _in_batches(tokens):
+            with torch.inference_mode():
+                for read, hidden in zip(batch, encoder([each.ids for each in batch]), strict=True):
+                    logits, attention = label_wise_logits(hidden, head)
+                    yield self._prediction(logits.numpy(), attention.numpy(), np.array(read.offsets, np.int64))
 
-    def _predict_exactly(self, texts: list[str]) -> Iterator[Prediction]:
+    def _predict_exactly(self, texts: Sequence[str]) -> list[Prediction]:
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        found: dict[int, Prediction] = {}
+        for i in range(0, len(order), BATCH_SIZE):
+            chosen = order[i : i + BATCH_SIZE]
+            found.update(zip(chosen, self._predict_padded([texts[j] for j in chosen]), strict=True))
+        return [found[i] for i in range(len(texts))]
+
+    def _predict_padded(self, texts: list[str]) -> Iterator[Prediction]:
         import torch
 
         with self._lock:
@@ -161,6 +165,20 @@ class EventClassifier:
             encoder.eval()
             self._loaded = (base.tokenizer, encoder, head)
         return self._loaded
+
+
+def _in_batches(texts: Sequence[Any]) -> Iterator[list[Any]]:
+    """Tokenized texts in their order, as many at once as have TOKENS_AT_ONCE."""
+    batch: list[Any] = []
+    n_tokens = 0
+    for text in texts:
+        if batch and n_tokens + len(text.ids) > TOKENS_AT_ONCE:
+            yield batch
+            batch, n_tokens = [], 0
+        batch.append(text)
+        n_tokens += len(text.ids)
+    if batch:
+        yield batch
 
 
 def has_bfloat16() -> bool:

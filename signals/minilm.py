@@ -13,10 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from storage.errors import ModelError
 
 if TYPE_CHECKING:
     import torch
+
+
+ROWS_PER_STEP = 128  # the number of rows is rounded up to these: each number of its own costs compiled code, which is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +66,23 @@ class MiniLM:
         import torch
         from torch.nn.functional import gelu, layer_norm, linear
 
-        lengths = [len(of_text) for of_text in ids]
+        ends = np.cumsum([len(of_text) for of_text in ids]).tolist()
+        spans = list(zip([0, *ends], ends, strict=False))
         width = (self._words.shape[1],)
-        places = torch.cat([torch.arange(n) for n in lengths])
-        hidden = self._words[torch.tensor([token for of_text in ids for token in of_text])] + self._places[places]
+        tokens, places = torch.zeros((2, -(-ends[-1] // ROWS_PER_STEP) * ROWS_PER_STEP), dtype=torch.long)
+        tokens[: ends[-1]] = torch.tensor([token for of_text in ids for token in of_text])
+        places[: ends[-1]] = torch.cat([torch.arange(end - start) for start, end in spans])
+        hidden = self._words[tokens] + self._places[places]
         hidden = layer_norm(hidden, width, *self._first_norm, self._epsilon)
         for layer in self._layers:
             projected = linear(hidden.to(self._dtype), *layer.query_key_value)
-            attended = torch.cat([self._attend(of_text) for of_text in torch.split(projected, lengths)])
+            attended = torch.zeros_like(projected[:, : width[0]])
+            for start, end in spans:
+                attended[start:end] = self._attend(projected[start:end])
             hidden = layer_norm(hidden + linear(attended, *layer.attended), width, *layer.attended_norm, self._epsilon)
             changed = linear(gelu(linear(hidden.to(self._dtype), *layer.wide)), *layer.narrow)
             hidden = layer_norm(hidden + changed, width, *layer.narrow_norm, self._epsilon)
-        return list(torch.split(hidden, lengths))
+        return [hidden[start:end] for start, end in spans]
 
     def _attend(self, projected: torch.Tensor) -> torch.Tensor:
         """Attention within one text: (n_tokens, 3 · n_hidden) → (n_tokens, n_hidden).
