@@ -162,7 +162,7 @@ def run_ours(path: Path) -> dict[str, Any]:
     from scoring.fit_training import current_columns
     from scoring.logistic import one_thread
     from scoring.placing import Placing
-    from scoring.potential import Groups, PotentialRevenue, Spenders
+    from scoring.potential import Likeness, PotentialRevenue, Spenders
     from scoring.product_models import load_models
     from scoring.run import SLICE_ACCOUNTS
 
@@ -175,18 +175,16 @@ def run_ours(path: Path) -> dict[str, Any]:
         potentials: list[PotentialRevenue] = []
         for first, last in iter_spans(n_accounts, SLICE_ACCOUNTS):
             book = load_book(store, catalogue, AS_OF, first, last, needs_public=False)
-            groups = Groups.of(book, catalogue.segments)
+            likeness = Likeness.of(book)
             known = strengths(book.events, catalogue.half_lives_days, AS_OF.toordinal())
-            potentials = potentials or [
-                PotentialRevenue([Spenders.of(book, 1 << i, catalogue.segments)]) for i in range(len(catalogue.products))
-            ]
+            potentials = potentials or [PotentialRevenue(Spenders.of(book, 1 << i)) for i in range(len(catalogue.products))]
             for i, product in enumerate(catalogue.products):
                 used = models[product.product_id]
                 assert used.fit is not None
                 fit, _, _ = used.fit.explain(current_columns(book, 1 << i))
                 signals = score_signals(book.events, len(book), used.weights, catalogue.half_lives_days, AS_OF, known).scores
                 _, names = placing.places(placing.bands(fit), placing.bands(signals))
-                potentials[i].ranges(groups)
+                potentials[i].ranges(likeness)
                 for name in names:
                     clusters[name] = clusters.get(name, 0) + 1
     return {"clusters": clusters}

@@ -1,14 +1,15 @@
 """Potential revenue: what similar customers spend on a product in a year, as a low-high range.
 
-Similar is: same size segment and industry; where too few bought, same size segment; else all customers. The range runs from the lower to the upper quartile
-of each group, pulled towards the wider group's the fewer customers it has.
+Spend grows with the number of employees by a power that is read off the customers; the lower and the upper quartile are those of what is left, among
+customers of the same industry, pulled towards all customers' the fewer they are. An account larger or smaller than every customer counts as the
+largest or smallest.
 
 Source: the quantile view of a customer's wallet (Rosset et al.: Wallet estimation models, 2005).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,72 +22,71 @@ from storage.catalogue import SizeSegments
 MIN_SIMILAR = 8
 PULL = 10.0  # customers of the wider group that count like the group's own
 YEARS = 3
+QUARTILES = (0.25, 0.75)
 
 
 @dataclass(frozen=True)
 class Spenders:
-    """Customers with a known spend on a product: dollars a year, size segment and industry."""
+    """Customers with a known spend on a product: dollars a year, log of employees (NaN: unknown) and industry."""
 
     yearly_usd: Floats
-    segment: Texts
+    size: Floats
     industry: Texts
 
     @classmethod
-    def of(cls, book: Book, bits: int, segments: SizeSegments) -> Spenders:
+    def of(cls, book: Book, bits: int) -> Spenders:
         """The spenders of a book."""
         yearly = spend(book, bits, round(YEARS * DAYS_PER_YEAR)) / YEARS
         bought: Flags = yearly > 0
-        return cls(yearly[bought], size_segments(book, segments)[bought], book.industry[bought])
+        return cls(yearly[bought], np.log1p(book.employees[bought]), book.industry[bought])
 
 
 @dataclass(frozen=True)
-class Groups:
-    """Each account's pair of size segment and industry: ``pairs[codes[i]]``."""
+class Likeness:
+    """What makes accounts similar: log of employees (NaN: unknown), and industry, ``industries[codes[i]]``."""
 
-    pairs: Sequence[tuple[str, str]]
+    size: Floats
+    industries: Sequence[str]
     codes: Whole
 
     @classmethod
-    def of(cls, book: Book, segments: SizeSegments) -> Groups:
-        """The groups of a book."""
-        index: dict[tuple[str, str], int] = {}
-        both = zip(size_segments(book, segments).tolist(), book.industry.tolist(), strict=True)
-        codes = np.fromiter((index.setdefault(pair, len(index)) for pair in both), dtype=np.int64, count=len(book))
-        return cls(list(index), codes)
+    def of(cls, book: Book) -> Likeness:
+        """That of a book's accounts."""
+        index: dict[str, int] = {}
+        codes = np.fromiter((index.setdefault(name, len(index)) for name in book.industry.tolist()), dtype=np.int64, count=len(book))
+        return cls(np.log1p(book.employees), list(index), codes)
 
 
 class PotentialRevenue:
     """Looks up ranges; NaN where too few bought at all."""
 
-    def __init__(self, parts: Iterable[Spenders]) -> None:
-        spenders = list(parts)
-        yearly = np.concatenate([part.yearly_usd for part in spenders]) if spenders else np.zeros(0)
-        segment = np.concatenate([part.segment for part in spenders]) if spenders else np.zeros(0, dtype=object)
-        industry = np.concatenate([part.industry for part in spenders]) if spenders else np.zeros(0, dtype=object)
-        self._ranges: dict[tuple[str, ...], tuple[float, float]] = {}
-        if len(yearly) < MIN_SIMILAR:
+    def __init__(self, spenders: Spenders) -> None:
+        self._n = len(spenders.yearly_usd)
+        if self._n < MIN_SIMILAR:
             return
-        self._ranges[()] = _quartiles(yearly)
-        for name in sorted(set(segment)):
-            of_size = segment == name
-            self._add((name,), yearly[of_size], ())
-            for kind in sorted(set(industry[of_size])):
-                self._add((name, kind), yearly[of_size & (industry == kind)], (name,) if (name,) in self._ranges else ())
+        spent = np.log(spenders.yearly_usd)
+        known = ~np.isnan(spenders.size)
+        self._anyone = _quartiles(spent)
+        self._middle, self._slope, self._ends = _growth(spenders.size[known], spent[known])
+        left = spent - self._slope * (np.where(known, spenders.size, self._middle) - self._middle)
+        self._of_all = _quartiles(left)
+        self._of_industry: dict[str, Floats] = {}
+        for name in sorted(set(spenders.industry)):
+            own = left[spenders.industry == name]
+            if len(own) >= MIN_SIMILAR:
+                trust = len(own) / (len(own) + PULL)
+                self._of_industry[name] = trust * _quartiles(own) + (1 - trust) * self._of_all
 
-    def ranges(self, groups: Groups) -> tuple[Floats, Floats]:
+    def ranges(self, accounts: Likeness) -> tuple[Floats, Floats]:
         """Low and high for each account, in dollars a year."""
-        nothing = (float("nan"), float("nan"))
-        found = [self._ranges.get(pair) or self._ranges.get(pair[:1]) or self._ranges.get((), nothing) for pair in groups.pairs]
-        rows = np.array(found, dtype=float).reshape(-1, 2)[groups.codes]
-        return rows[:, 0], rows[:, 1]
-
-    def _add(self, key: tuple[str, ...], yearly: Floats, wider: tuple[str, ...]) -> None:
-        if len(yearly) < MIN_SIMILAR:
-            return
-        own, prior = _quartiles(yearly), self._ranges[wider]
-        trust = len(yearly) / (len(yearly) + PULL)
-        low, high = (round(trust * a + (1 - trust) * b, 2) for a, b in zip(own, prior, strict=True))
-        self._ranges[key] = (low, high)
+        n = len(accounts.size)
+        if self._n < MIN_SIMILAR:
+            return np.full(n, np.nan), np.full(n, np.nan)
+        quartiles = np.array([self._of_industry.get(name, self._of_all) for name in accounts.industries]).reshape(-1, 2)[accounts.codes]
+        grown = self._slope * (np.clip(accounts.size, *self._ends) - self._middle)
+        logs: Floats = np.where(np.isnan(grown)[:, None], self._anyone, quartiles + np.nan_to_num(grown)[:, None])
+        usd = np.exp(logs).round(2)
+        return usd[:, 0], usd[:, 1]
 
 
 def size_segments(book: Book, segments: SizeSegments) -> Texts:
@@ -97,6 +97,14 @@ def size_segments(book: Book, segments: SizeSegments) -> Texts:
     return found
 
 
-def _quartiles(yearly: Floats) -> tuple[float, float]:
-    low, high = np.quantile(yearly, [0.25, 0.75])
-    return round(float(low), 2), round(float(high), 2)
+def _growth(size: Floats, spent: Floats) -> tuple[float, float, tuple[float, float]]:
+    """Mean size, power by which spend grows with it (least squares, never negative, pulled towards 0 where customers are few), smallest and largest size."""
+    if len(size) < MIN_SIMILAR or not size.var():
+        return 0.0, 0.0, (-np.inf, np.inf)
+    slope = float(((size - size.mean()) * spent).mean() / size.var())
+    return float(size.mean()), max(0.0, slope) * len(size) / (len(size) + PULL), (float(size.min()), float(size.max()))
+
+
+def _quartiles(logs: Floats) -> Floats:
+    found: Floats = np.quantile(logs, QUARTILES)
+    return found

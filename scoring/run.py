@@ -19,7 +19,7 @@ from scoring.learning import learn_models, training_span
 from scoring.logistic import one_thread
 from scoring.movement import Previous, load_previous
 from scoring.placing import Placing
-from scoring.potential import Groups, PotentialRevenue, Spenders
+from scoring.potential import Likeness, PotentialRevenue, Spenders
 from scoring.product_models import ProductModels, load_models, run_models
 from scoring.registry import FIT, SIGNALS, load_in_use
 from scoring.workloads import Steps, first_days
@@ -29,7 +29,7 @@ from storage.records import ClusterAssignment, ClusterMovement, FeatureDrift, Fi
 from storage.store import Store
 
 SLICE_ACCOUNTS = 10_000
-CODE_VERSION = "3"
+CODE_VERSION = "4"
 
 
 def score_book(
@@ -91,7 +91,7 @@ def prepare_scoring(store: Store, catalogue: Catalogue, as_of: date, seed: int, 
     run = ScoringRun(run_id, as_of.isoformat(), catalogue.matrix.name, model_version, n_accounts, catalogue.content_hash, CODE_VERSION)
     sample = load_book(store, catalogue, as_of, last=training_span(store, as_of), needs_public=False, needs_events=False)
     n_products = len(catalogue.products)
-    potentials = [PotentialRevenue([Spenders.of(sample, 1 << i, catalogue.segments)]) for i in range(n_products)]
+    potentials = [PotentialRevenue(Spenders.of(sample, 1 << i)) for i in range(n_products)]
     return Scoring(run, catalogue, models, previous, Steps.of(sample, n_products), potentials, list(iter_spans(n_accounts, span_accounts)))
 
 
@@ -102,13 +102,13 @@ def score_span(
     catalogue = scoring.catalogue
     drifts = {name: Drift(m.baseline) for name, m in scoring.models.items()}
     book = load_book(store, catalogue, date.fromisoformat(scoring.run.as_of), *span, needs_public=False)
-    groups = Groups.of(book, catalogue.segments)
+    likeness = Likeness.of(book)
     known = strengths(book.events, catalogue.half_lives_days, book.as_of.toordinal())
     with store.transaction(), one_thread():
         for i, product in enumerate(catalogue.products):
             name = product.product_id
             slice_ = _Slice(
-                store, catalogue, scoring.run, book, product, 1 << i, scoring.models[name], scoring.previous, span, groups, known
+                store, catalogue, scoring.run, book, product, 1 << i, scoring.models[name], scoring.previous, span, likeness, known
             )
             slice_.save(scoring.potentials[i], drifts[name])
             on_progress(i + 1)
@@ -144,11 +144,11 @@ class _Slice:
 
     def __init__(
         self, store: Store, catalogue: Catalogue, run: ScoringRun, book: Book, product: Product, bits: int, models: ProductModels,
-        previous: Previous | None, span: tuple[str, str], groups: Groups, known: tuple[Floats, Whole],
+        previous: Previous | None, span: tuple[str, str], likeness: Likeness, known: tuple[Floats, Whole],
     ) -> None:  # fmt: skip
         self._store, self._catalogue, self._run, self._book, self._product = store, catalogue, run, book, product
         self._bits, self._models, self._previous, self._span = bits, models, previous, span
-        self._groups, self._known = groups, known
+        self._likeness, self._known = likeness, known
 
     def save(self, potential: PotentialRevenue, drift: Drift) -> None:
         """Scores and stores."""
@@ -162,7 +162,7 @@ class _Slice:
         placing = Placing(self._catalogue)
         fit_bands, signal_bands = placing.bands(fit_scores), placing.bands(signal_scores)
         segments, clusters = placing.places(fit_bands, signal_bands)
-        low, high = potential.ranges(self._groups)
+        low, high = potential.ranges(self._likeness)
         n = len(ids)
         runs, products = [run_id] * n, [product_id] * n
         model_ids = [self._models.fit_id if known and self._models.fit else None for known in book.has_firmographics.tolist()]
