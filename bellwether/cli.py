@@ -167,14 +167,28 @@ def classify(
 
 
 @app.command()
-def score(as_of: AsOf = "", cluster: Cluster = "", db: Db = None, as_json: Json = False) -> None:
+def score(
+    as_of: AsOf = "",
+    cluster: Cluster = "",
+    to_lake: Annotated[
+        bool, typer.Option("--to-lake", help="With --cluster: rows go to the Parquet lake from where they are made, not into the store.")
+    ] = False,
+    db: Db = None,
+    as_json: Json = False,
+) -> None:
     """Score every account for every product as of a date: fit, buying signals, clusters, and the model card (monthly).
 
     Example: bellwether score --as-of 2026-11-01
     """
     from bellwether import jobs
-    from bellwether.printing import print_clusters
+    from bellwether.printing import print_clusters, print_object
 
+    if to_lake:
+        if not cluster:
+            fail_usage("--to-lake needs --cluster")
+        lake_run, place = jobs.run_score_to_lake(db, parse_as_of(as_of), cluster)
+        print_object({"run_id": lake_run.run_id, "as_of": lake_run.as_of, "n_accounts": lake_run.n_accounts, "lake": place}, as_json)
+        return
     run, counts, card = jobs.run_score(db, parse_as_of(as_of), cluster)
     print_clusters(run, counts, as_json)
     typer.echo(f"model card: {card}", err=True)
@@ -271,6 +285,8 @@ def forget(
 
 app.command()(cli_operations.status)
 app.command()(cli_operations.tidy)
+app.command()(cli_operations.plan)
+app.command()(cli_operations.lake)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The commands that keep an installation well: status and tidy."""
+"""The commands that keep an installation well: status, tidy, its tables for other programs, and what a larger one will take."""
 
 from __future__ import annotations
 
@@ -38,3 +38,35 @@ def tidy(db: Db = None, as_json: Json = False) -> None:
     from bellwether.printing import print_object
 
     print_object(jobs.run_tidy(db), as_json)
+
+
+def lake(db: Db = None, as_json: Json = False) -> None:
+    """Write the store's tables as Parquet below storage.lake, for DuckDB and whatever else reads it; again after each job to bring it up to date.
+
+    Example: bellwether lake
+    """
+    from bellwether import jobs
+    from bellwether.printing import print_object
+
+    print_object(jobs.run_lake(db), as_json)
+
+
+def plan(
+    accounts: Annotated[int, typer.Option("--accounts", metavar="N", min=1, help="Accounts to watch.")],
+    pages_per_month: Annotated[int, typer.Option("--pages-per-month", metavar="M", min=0, help="New pages of all of them in a month.")],
+    cores: Annotated[int, typer.Option("--cores", min=0, help="Cores there are; 0 for as many as it takes.")] = 0,
+    visits: Annotated[int, typer.Option("--visits-per-month", min=1, help="How often each company is looked at.")] = 30,
+    months: Annotated[int, typer.Option("--months", min=1, help="How long pages and events are kept.")] = 12,
+    latency_ms: Annotated[float, typer.Option("--latency-ms", min=0, help="Until a site has answered.")] = 500,
+    as_json: Json = False,
+) -> None:
+    """Say what so many accounts and pages take: cores, disk, network, hours, and what breaks first, by measured unit costs.
+
+    Example: bellwether plan --accounts 1000000 --pages-per-month 5000000
+    """
+    from bellwether.plan import Premises, load_costs
+    from bellwether.plan import plan as plan_month
+    from bellwether.printing import print_plan
+
+    premises = Premises(visits_per_month=visits, months=months, latency_s=latency_ms / 1000)
+    print_plan(plan_month(load_costs(), accounts, pages_per_month, premises, cores), as_json)

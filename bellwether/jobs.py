@@ -155,6 +155,27 @@ def iter_classified(file: Path | None) -> Iterator[str]:
         raise InputError(f"cannot read {file}: {error.strerror}") from error
 
 
+def run_score_to_lake(db: Path | None, as_of: date, cluster: str) -> tuple[ScoringRun, str]:
+    """``bellwether score --cluster … --to-lake``: the run, and where its rows lie; the store keeps the models it learned and nothing else."""
+    from bellwether.cluster import connected, score_on
+
+    config = load_config(db)
+    with writing_job(config, "score") as (store, job), connected(cluster) as client, progress_bar("score") as bar:
+        run = score_on(client, config, store, load_catalogue(config.catalogue), as_of, bar, to_lake=True)
+        job.leave({"run_id": run.run_id, "as_of": run.as_of, "n_accounts": run.n_accounts})
+    return run, f"{config.lake}/tables/*/{run.run_id}"
+
+
+def run_lake(db: Path | None) -> dict[str, Any]:
+    """``bellwether lake``."""
+    from storage.lake import write_lake
+
+    config = load_config(db)
+    with writing_job(config, "lake") as (store, job):
+        job.leave(write_lake(store, config.lake))
+    return {"lake": f"{config.lake}/tables", **job.figures}
+
+
 def run_score(db: Path | None, as_of: date, cluster: str = "") -> tuple[ScoringRun, list[Row], Path]:
     """``bellwether score``: the run, its cluster counts per product, and the model card of its date, ``model-cards/<as of>.html`` beside the store."""
     from bellwether.model_jobs import write_card
@@ -258,13 +279,25 @@ def run_forget(db: Path | None, domain: str) -> dict[str, Any]:
                 raise InputError(f"cannot read {path} to take {known} out of it: {detail}; move the file away, then run forget again")
             return listing
 
+        ids = [row["account_id"] for row in store.query("SELECT account_id FROM accounts WHERE domain = ?", (known,))]
         forgotten = dataclasses.asdict(forget_domain(store, config.archive, known, now_text()[:10], list_records))
+        forgotten["n_lake_files"] = _forget_in_lake(config, store, ids)
     if config.archive_url:
         from storage.remote import remove_files
 
         _send_archive(config)
         remove_files(config.archive_url, sorted(before - {path.name for path in config.archive.glob("*.warc.gz")}))
     return {**forgotten, "n_hub_files": _remove_hub_files(config)}
+
+
+def _forget_in_lake(config: Config, store: Store, account_ids: list[str]) -> int:
+    """Writes the lake's files anew that may hold the company, and takes away parts that a killed job left; how many files there are now."""
+    from storage.lake import count_files, remove_parts, write_lake
+
+    remove_parts(config.lake)
+    if n_files := count_files(config.lake):
+        write_lake(store, config.lake, account_ids)
+    return n_files
 
 
 def _remove_hub_files(config: Config) -> int:

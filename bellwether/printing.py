@@ -12,6 +12,7 @@ from bellwether.jobs import as_json
 
 if TYPE_CHECKING:
     from bellwether.doctor import Check
+    from bellwether.plan import Plan
     from intake import ImportSummary
     from intake.cloudascent import CloudAscentSummary
     from intake.name_evaluation import NameEvaluation
@@ -56,6 +57,27 @@ def _print_nested(values: dict[str, Any], indent: str) -> None:
             _print_nested(value, indent + "  ")
         else:
             typer.echo(f"{indent}{name}: {'-' if value is None else value}")
+
+
+def print_plan(plan: Plan, is_json: bool) -> None:
+    """Stages, sums and limits of a month."""
+    if is_json:
+        typer.echo(as_json(plan))
+        return
+    print_table(
+        ("stage", "a unit", "units", "CPU h", "hours", "store GB", "archive GB", "network GB"),
+        [(s.stage, s.unit, s.n, s.cpu_hours, s.hours, s.store_gb, s.archive_gb, s.network_gb) for s in plan.stages],
+    )
+    given = plan.premises
+    typer.echo(f"\n{plan.cores} cores, {plan.crawl_processes} crawling processes: {plan.cpu_hours:,.1f} CPU hours in the first month")
+    typer.echo(
+        f"a night takes {plan.night_hours:,.2f} of {given.night_hours:g} hours, the month's end {plan.month_end_hours:,.2f} of {given.month_end_hours:g}"
+    )
+    typer.echo(f"store {plan.store_gb:,.1f} GB, archive {plan.archive_gb:,.1f} GB; after {given.months} months "
+               f"{plan.store_gb_in_the_end:,.1f} and {plan.archive_gb_in_the_end:,.1f} GB")  # fmt: skip
+    typer.echo(f"network {plan.network_gb:,.1f} GB, {plan.network_mbit_s:,.1f} Mbit/s at night")
+    typer.echo("\nwhat breaks first (1 is where it breaks):")
+    print_table(("limit", "share", "what to do"), [(limit.name, limit.share, limit.remedy) for limit in plan.limits])
 
 
 def print_import(summary: ImportSummary, file: Path, is_json: bool) -> None:

@@ -50,7 +50,7 @@ MAX_BYTES = 4 << 30
 MAX_PANDAS_BYTES = 16 << 30
 
 
-def write_book(path: Path, n_accounts: int) -> None:
+def write_book(path: Path, n_accounts: int, n_events: int = N_EVENTS) -> None:
     """The synthetic book in a new store."""
     create_store(path)
     types = sorted(name for name, days in load_catalogue(None).half_lives_days.items() if days > 0)
@@ -62,10 +62,10 @@ def write_book(path: Path, n_accounts: int) -> None:
             content_key("account", i) for i in range(n_accounts)
         )  # in the order of the indexes, which then only grow at their ends
         for start in range(0, n_accounts, BATCH):
-            _write_batch(store, ids[start : start + BATCH], types, days, np.random.default_rng(start))
+            _write_batch(store, ids[start : start + BATCH], types, days, n_events, np.random.default_rng(start))
 
 
-def _write_batch(store: Store, ids: list[str], types: list[str], days: list[str], dice: np.random.Generator) -> None:
+def _write_batch(store: Store, ids: list[str], types: list[str], days: list[str], n_events: int, dice: np.random.Generator) -> None:
     n = len(ids)
     size = dice.normal(4.3, 1.0, n)
     industry = dice.integers(len(INDUSTRIES), size=n)
@@ -100,7 +100,7 @@ def _write_batch(store: Store, ids: list[str], types: list[str], days: list[str]
     store.save_rows(
         Document, ((key, key, key, f"https://{key}.test/", None, "article", None, "", "en", None, None, seen, "1", None) for key in ids)
     )
-    of = np.repeat(np.arange(n), N_EVENTS)
+    of = np.repeat(np.arange(n), n_events)
     when, kind, confidence = (
         dice.integers(1, 1095, len(of)),
         dice.integers(len(types), size=len(of)),

@@ -81,6 +81,14 @@ def extract_pages(
     return ExtractionSummary(n_pages, job.n_documents, job.n_repeated, job.n_events, dict(job.failures))
 
 
+def list_due_accounts(store: Store, classifier: EventClassifier) -> list[tuple[str | None, int]]:
+    """Accounts that have due pages, in the order of their ids, and how many; None, the first, for pages of nobody."""
+    job = _ExtractionJob(store, Path(), classifier, "")
+    job.list_due_pages()
+    rows = store.query("SELECT p.account_id, count(*) AS n FROM due_pages JOIN pages p USING (page_id) GROUP BY 1 ORDER BY 1")
+    return [(row["account_id"], row["n"]) for row in rows]
+
+
 class _ExtractionJob:
     def __init__(self, store: Store, archive: Path, classifier: EventClassifier, now: str) -> None:
         self.store = store

@@ -7,7 +7,7 @@ run on it. Writing a part again writes the same files, and merging it again chan
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +23,30 @@ _TYPES = {"TEXT": pa.string(), "INTEGER": pa.int64(), "REAL": pa.float64()}
 BATCH = 50_000
 
 
-def write_part(store: Store, account_ids: Iterable[str], url: str, run_ids: Sequence[str] = (), with_orphans: bool = False) -> None:
-    """Writes the rows of the accounts, ``<url>/<table>.parquet`` each.
+def write_part(
+    store: Store,
+    account_ids: Iterable[str],
+    url: str,
+    run_ids: Sequence[str] = (),
+    with_orphans: bool = False,
+    tables: Sequence[str] | None = None,
+) -> None:
+    """Writes the rows of the accounts, ``<url>/<table>.parquet`` each. A reader's connection will do.
 
     Args:
         run_ids: the scoring runs whose rows are wanted; no others are.
         with_orphans: also rows that belong to no account.
+        tables: those that the work reads, besides the small ones that all accounts share; None for all.
     """
     store.execute_outside("CREATE TEMP TABLE IF NOT EXISTS part_accounts (account_id TEXT PRIMARY KEY) WITHOUT ROWID")
     store.execute_outside("DELETE FROM part_accounts")
     ids = json.dumps(sorted(account_ids))
     store.execute("INSERT INTO part_accounts SELECT value FROM json_each(?)", (ids,))
     mine = "account_id IN (SELECT account_id FROM part_accounts)" + (" OR account_id IS NULL" if with_orphans else "")  # noqa: S608 - our own names
-    for table, columns in _tables(store).items():
+    for table, columns in list_tables(store).items():
         if table in SHARED:
             write_table(store, table, columns, "1 = 1", (), url)
-        elif "account_id" not in columns or table.startswith("listed_"):  # the hub's tables are made anew from the scores
+        elif not is_of_accounts(table, columns) or (tables is not None and table not in tables):
             continue
         elif table in OF_RUNS:
             of_runs = f"run_id IN (SELECT value FROM json_each(?)) AND ({mine})"  # noqa: S608 - our own names
@@ -47,31 +55,41 @@ def write_part(store: Store, account_ids: Iterable[str], url: str, run_ids: Sequ
             write_table(store, table, columns, mine, (), url)
 
 
+def is_of_accounts(table: str, columns: Mapping[str, str]) -> bool:
+    """Whether a table's rows belong to accounts, and are not made anew from others for the hub."""
+    return "account_id" in columns and not table.startswith("listed_")
+
+
 def load_part(url: str, path: Path) -> None:
     """A new store at the path with the rows of a part."""
     create_store(path)
     with open_writer(path, "load part") as store:
         store.execute_outside("PRAGMA foreign_keys = OFF")  # rows may point to what lies in other parts
         store.execute_outside("PRAGMA synchronous = OFF")  # a part that is lost is loaded again
-        for table, columns in _tables(store).items():
+        for table, columns in list_tables(store).items():
             if table in SHARED or "account_id" in columns:
                 insert_table(store, table, columns, url)
 
 
-def write_table(store: Store, table: str, columns: dict[str, str], condition: str, parameters: Sequence[Any], url: str) -> None:
-    """One table's rows that meet the condition, in the order of its key, as a Parquet file."""
+def write_table(
+    store: Store, table: str, columns: Mapping[str, str], condition: str, parameters: Sequence[Any], url: str, name: str = ""
+) -> int:
+    """One table's rows that meet the condition, in the order of its key, as the Parquet file ``<url>/<name or table>.parquet``; how many there were."""
     schema = pa.schema([(name, _TYPES[kind]) for name, kind in columns.items()])
     names = ", ".join(columns)
     system, root = fsspec.core.url_to_fs(url)
     system.makedirs(root, exist_ok=True)
     rows = store.batches(f"SELECT {names} FROM {table} WHERE {condition} ORDER BY {_key(store, table)}", parameters, BATCH)  # noqa: S608
-    with system.open(f"{root}/{table}.parquet", "wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+    n_rows = 0
+    with system.open(f"{root}/{name or table}.parquet", "wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for batch in rows:
+            n_rows += len(batch)
             writer.write_table(
                 pa.table(
                     [pa.array(column, kind) for column, kind in zip(zip(*batch, strict=True), schema.types, strict=True)], schema=schema
                 )
             )
+    return n_rows
 
 
 def insert_table(store: Store, table: str, columns: dict[str, str], url: str) -> int:
@@ -91,18 +109,18 @@ def insert_table(store: Store, table: str, columns: dict[str, str], url: str) ->
 
 def merge_tables(store: Store, tables: Sequence[str], url: str) -> int:
     """Takes the rows of a part's tables into the store; how many there were."""
-    known = _tables(store)
+    known = list_tables(store)
     return sum(insert_table(store, table, known[table], url) for table in tables)
 
 
-def write_results(store: Store, tables: Sequence[str], url: str, run_id: str = "") -> None:
-    """Writes tables of a loaded part (of one scoring run, if named), to be merged elsewhere."""
-    known = _tables(store)
+def write_results(store: Store, tables: Sequence[str], url: str, condition: str = "1 = 1", parameters: Sequence[Any] = ()) -> None:
+    """Writes the rows of a loaded part's tables that meet the condition, to be merged elsewhere."""
+    known = list_tables(store)
     for table in tables:
-        write_table(store, table, known[table], "run_id = ?" if run_id else "1 = 1", (run_id,) if run_id else (), url)
+        write_table(store, table, known[table], condition, parameters, url)
 
 
-def _tables(store: Store) -> dict[str, dict[str, str]]:
+def list_tables(store: Store) -> dict[str, dict[str, str]]:
     """Tables, parents before children as they were made, with the types of their columns."""
     rows = store.query(
         "SELECT s.name AS t, c.name AS name, c.type AS type FROM sqlite_schema s JOIN pragma_table_info(s.name) c"

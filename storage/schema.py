@@ -261,3 +261,11 @@ def m014_models_of_runs(db: Database) -> None:
     ALTER TABLE feature_drift ADD COLUMN known_before REAL;
     ALTER TABLE feature_drift ADD COLUMN known_now REAL;
     """)
+
+
+@migrations()
+def m015_duplicates_of_events(db: Database) -> None:
+    # Who is a duplicate of an event is asked for every event that a report shows, and by SQLite itself for every event that is removed.
+    db.executescript("""
+    CREATE INDEX signal_events_duplicates ON signal_events(duplicate_of) WHERE duplicate_of IS NOT NULL;
+    """)

@@ -27,6 +27,7 @@ from storage.store import create_store, open_reader, open_writer
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.filterwarnings("default")]
 AS_OF = date(2026, 11, 1)
+AT = "2026-10-01T00:00:00Z"
 NEWS = (
     "We have opened a second bakery in Porto, with 14 new ovens and a shop. The doors opened on 3 September 2026, and 22 people found work."
 )
@@ -110,9 +111,10 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.stop()
 
 
-def test_workers_that_read_the_archive_from_s3_extract_as_one_machine_does(s3: str, config: Config, tmp_path: Path) -> None:
+def _collect(config: Config) -> None:
+    """An archive and its pages: 24 companies with three each."""
     writer = ArchiveWriter(config.archive / "pages.warc.gz")
-    at, accounts, pages = "2026-10-01T00:00:00Z", [], []
+    accounts, pages = [], []
     for i in range(24):
         account_id = hashlib.sha256(str(i).encode()).hexdigest()[:16]
         accounts.append(Account(account_id, f"firm{i}.test", f"Padaria {i}", None, None, None, None, None, "2026-01-01"))
@@ -121,7 +123,7 @@ def test_workers_that_read_the_archive_from_s3_extract_as_one_machine_does(s3: s
                 f"https://firm{i}.test/{n}",
                 f"<html><body><article><h1>Note {n}</h1><p>{NEWS}</p><p>Note {n % 2}.</p></article></body></html>".encode(),
             )
-            offset = writer.write(url, 200, (("Content-Type", "text/html"),), body, at)
+            offset = writer.write(url, 200, (("Content-Type", "text/html"),), body, AT)
             pages.append(
                 Page(
                     f"{i:08x}{n:08x}",
@@ -134,8 +136,8 @@ def test_workers_that_read_the_archive_from_s3_extract_as_one_machine_does(s3: s
                     "",
                     "pages.warc.gz",
                     offset,
-                    at,
-                    at,
+                    AT,
+                    AT,
                     None,
                     None,
                     None,
@@ -144,13 +146,48 @@ def test_workers_that_read_the_archive_from_s3_extract_as_one_machine_does(s3: s
     writer.close()
     with open_writer(config.db, "test") as store:
         store.save([*accounts, *pages])
-    spread = tmp_path / "spread.db"
-    shutil.copy(config.db, spread)
+
+
+@pytest.fixture
+def extracted(config: Config, tmp_path: Path) -> Path:
+    """The store of one machine that has extracted; beside it ``spread.db``, which has not."""
+    _collect(config)
+    shutil.copy(config.db, tmp_path / "spread.db")
     jobs.run_extract(None, 1)
+    return tmp_path / "spread.db"
+
+
+def test_four_workers_of_which_one_is_killed_extract_as_one_machine_does(extracted: Path, config: Config) -> None:
+    with connected("local:4") as client, open_writer(extracted, "extract") as store:
+        _kill_one(client)
+        counts = extract_on(client, config, store, AT, lambda done, total: None, pages_per_part=10)
+    assert counts["n_pages"] == 72
+    assert _digest(extracted, EXTRACTED) == _digest(config.db, EXTRACTED)
+
+
+def test_only_accounts_with_new_pages_travel_and_the_others_rows_are_left_alone(extracted: Path, config: Config) -> None:
+    with open_writer(extracted, "extract") as store, connected("local:1") as client:
+        extract_on(client, config, store, AT, lambda done, total: None)
+        store.execute("UPDATE documents SET language = 'xx'")  # a mark: rows that are written anew lose it
+        store.execute(
+            "DELETE FROM signal_events WHERE document_id IN (SELECT document_id FROM documents WHERE url = 'https://firm3.test/1')"
+        )
+        store.execute("DELETE FROM documents WHERE url = 'https://firm3.test/1'")
+        seen: list[tuple[int, int]] = []
+        assert extract_on(client, config, store, AT, lambda done, total: seen.append((done, total)))["n_pages"] == 1
+        assert seen == [(1, 1)]
+        assert store.value("SELECT count(*) FROM documents WHERE language != 'xx'") == 1
+        store.execute("UPDATE documents SET language = (SELECT language FROM documents WHERE language != 'xx')")
+    assert _digest(extracted, EXTRACTED) == _digest(config.db, EXTRACTED)
+
+
+def test_workers_that_read_the_archive_from_s3_extract_as_one_machine_does(
+    s3: str, extracted: Path, config: Config, tmp_path: Path
+) -> None:
     (tmp_path / "bellwether.toml").write_text(f'[storage]\narchive_url = "{s3}/archive"\nlake = "{s3}/lake"\n')
     jobs._send_archive(load_config())
     shutil.rmtree(config.archive)
-    with connected("local:2") as client, open_writer(spread, "extract") as store:
+    with connected("local:2") as client, open_writer(extracted, "extract") as store:
         for _ in range(2):  # the second time nothing is due, and nothing changes
-            extract_on(client, load_config(), store, at, lambda done, total: None, pages_per_part=20)
-    assert _digest(spread, EXTRACTED) == _digest(config.db, EXTRACTED)
+            extract_on(client, load_config(), store, AT, lambda done, total: None, pages_per_part=20)
+    assert _digest(extracted, EXTRACTED) == _digest(config.db, EXTRACTED)
