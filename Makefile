@@ -36,9 +36,9 @@ bench: bench-extract
 bench-extract: setup
 	$(BIN)/python -m benchmarks.extract
 
-# Fifty kills at random points of the nightly job; the tests do five.
+# Fifty kills at random points of a crawl and of reading; the tests do a few.
 drill: setup
-	BELLWETHER_KILLS=50 $(BIN)/python -m pytest tests/signals/test_extract_job.py -k killed
+	BELLWETHER_KILLS=50 $(BIN)/python -m pytest tests/signals/test_extract_job.py tests/world/test_killed_crawl.py -k killed
 	BELLWETHER_DRILL=long $(BIN)/python -m pytest tests/operations/test_drills.py tests/operations/test_cluster.py
 
 bench-score: setup

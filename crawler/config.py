@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from storage.clock import now_text
+from storage.clock import now_text, utc_text
 from storage.errors import ConfigError
 
 AGENT_NAME = "Bellwether"
@@ -44,6 +45,10 @@ class CrawlConfig:
     def now(self) -> str:
         """The time that stamps what this crawl brings home."""
         return self.frozen_clock or now_text()
+
+    def stale_before(self) -> str:
+        """What was looked at before this time is due again."""
+        return utc_text(datetime.fromisoformat(self.now()) - timedelta(hours=self.revisit_hours))
 
     def require_contact(self) -> None:
         """Refuses to crawl the public internet anonymously.

@@ -6,18 +6,22 @@ Each takes a body and its URL and returns plain JSON values; each runs in a work
 from __future__ import annotations
 
 import re
-import time
+from itertools import islice
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
-import feedparser
 from lxml import etree, html
 
+from crawler.feed_entries import read_entries
+from crawler.markup import unpacked, without_doctype
 from crawler.platforms import platform_sources
 from urls import canonical_url, registrable_domain, same_site
 
 MAX_LINKS = 200
+MAX_ANCHORS = 5000  # of one page that are looked at
 MAX_SITEMAP_URLS = 50_000
+MAX_SITEMAP_PAGES = 2000
+MAX_FULL_TEXTS = 50  # of one feed
 MAX_URL_LENGTH = 500
 MAX_PATH_DEPTH = 8
 Link = dict[str, str]
@@ -43,7 +47,6 @@ _PARKED = re.compile(
     r"diese domain steht zum verkauf|ce nom de domaine est à vendre",
     re.IGNORECASE,
 )
-DOCTYPE = re.compile(rb"<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>", re.IGNORECASE | re.DOTALL)
 
 
 def discover_sources(body: bytes, url: str) -> dict[str, Any]:
@@ -100,49 +103,56 @@ def discover_links(body: bytes, url: str, kind: str) -> dict[str, Any]:
 
 
 def parse_feed(body: bytes, url: str) -> list[dict[str, str | None]]:
-    """Entries of an RSS or Atom feed: ``{"url", "title", "published"}`` with an ISO date or None."""
-    parsed = feedparser.parse(DOCTYPE.sub(b"", body))  # entity declarations live in the DOCTYPE; without it none can blow up
-    entries = []
-    for entry in parsed.entries[:1000]:
-        target = _absolute(url, entry.get("link") or "")
-        moment = entry.get("published_parsed") or entry.get("updated_parsed")
+    """Entries of a feed on the page's own site.
+
+    Returns:
+        ``[{"url", "title", "published", "html"}]``: an ISO date or None, and the whole article where the feed gives it, else None.
+    """
+    entries: list[dict[str, str | None]] = []
+    for entry in read_entries(body):
+        target = _absolute(url, entry.link)
         if target and same_site(target, urlsplit(url).hostname or "") and is_fetchable(target):
-            published = time.strftime("%Y-%m-%d", moment) if moment else None
-            entries.append({"url": target, "title": entry.get("title"), "published": published})
-    if not entries and parsed.bozo:
-        raise ValueError(f"no feed: {parsed.get('bozo_exception')}")
+            html = entry.full_text if len(entries) < MAX_FULL_TEXTS else None
+            entries.append({"url": target, "title": entry.title, "published": entry.published, "html": html})
     return entries
 
 
 def parse_sitemap(body: bytes, url: str, since: str) -> dict[str, Any]:
-    """What a sitemap lists that may be an article.
+    """What a sitemap, packed or not, lists that may be an article.
 
     Args:
         since: pages last changed before this ISO date are left out.
 
     Returns:
-        ``{"pages": [{"url", "modified"}], "sitemaps": [URL]}``, the newest pages first.
+        ``{"pages": [{"url", "modified"}], "sitemaps": [URL]}``, the newest first.
     """
     parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True, huge_tree=False)
-    root = etree.fromstring(DOCTYPE.sub(b"", body), parser)
+    root = etree.fromstring(without_doctype(unpacked(body)), parser)
     if root is None:
         raise ValueError("no sitemap: not XML")
-    pages: list[dict[str, str | None]] = []
-    sitemaps: list[str] = []
-    for node in list(root)[:MAX_SITEMAP_URLS]:
-        if not isinstance(node.tag, str):
-            continue
-        values = {etree.QName(child).localname: (child.text or "").strip() for child in node if isinstance(child.tag, str)}
-        target = _absolute(url, values.get("loc", ""))
-        if not target or not same_site(target, urlsplit(url).hostname or ""):
-            continue
-        modified = values.get("lastmod", "")[:10] or None
+    pages: list[tuple[str, str]] = []
+    sitemaps: list[tuple[str, str]] = []
+    for node in islice(root.iterchildren("{*}url", "{*}sitemap"), MAX_SITEMAP_URLS):
+        loc, modified = (node.findtext("{*}loc") or "").strip(), (node.findtext("{*}lastmod") or "").strip()[:10]
         if etree.QName(node).localname == "sitemap":
-            sitemaps.append(target)
-        elif _may_be_article(target, is_dated=modified is not None) and (modified is None or modified >= since):
-            pages.append({"url": target, "modified": modified})
-    pages.sort(key=lambda page: page["modified"] or "", reverse=True)
-    return {"pages": pages[:2000], "sitemaps": sitemaps[:50]}
+            sitemaps.append((modified, loc))
+        elif (not modified or modified >= since) and _may_be_article(_path_of(loc), is_dated=bool(modified)):
+            pages.append((modified, loc))
+    found = [{"url": target, "modified": modified or None} for modified, target in _own(pages, url) if is_fetchable(target)]
+    return {"pages": found[:MAX_SITEMAP_PAGES], "sitemaps": [target for _, target in _own(sitemaps[:MAX_SITEMAP_PAGES], url)][:50]}
+
+
+def _own(dated: list[tuple[str, str]], url: str) -> list[tuple[str, str]]:
+    """Of the newest, those on the site of a URL; to spell a URL in its one way takes long enough not to do it with all."""
+    site = urlsplit(url).hostname or ""
+    newest = sorted(dated, key=lambda one: one[0], reverse=True)[: 2 * MAX_SITEMAP_PAGES]
+    targets = ((modified, _absolute(url, loc)) for modified, loc in newest)
+    return [(modified, target) for modified, target in targets if target and same_site(target, site)]
+
+
+def _path_of(loc: str) -> str:
+    """The path of an address as it stands there, valid or not."""
+    return loc.partition("://")[2].partition("/")[2].partition("?")[0].partition("#")[0] if "://" in loc else loc.partition("?")[0]
 
 
 def parse_html(body: bytes) -> html.HtmlElement | None:
@@ -197,13 +207,13 @@ def is_fetchable(url: str) -> bool:
     )
 
 
-def _may_be_article(url: str, is_dated: bool) -> bool:
+def _may_be_article(path: str, is_dated: bool) -> bool:
     """By a telling folder or a date in the path; or, where the sitemap dates the page, by a slug of several words in any folder but careers."""
-    segments = urlsplit(url).path.lower().strip("/").split("/")
+    segments = path.lower().strip("/").split("/")
     folders = segments[:-1]
     named = any(part in _WORDS["newsroom"] or part in _WORDS["blog"] for part in folders)
     told = is_dated and bool(folders) and segments[-1].count("-") >= 2 and not any(part in _WORDS["careers"] for part in folders)
-    return (named or told or is_dated_path(urlsplit(url).path)) and is_fetchable(url) and not _NOT_AN_ARTICLE.search(urlsplit(url).path)
+    return (named or told or is_dated_path(f"/{path}")) and not _NOT_AN_ARTICLE.search(f"/{path}")
 
 
 def _declared_encoding(body: bytes) -> str:
@@ -218,7 +228,7 @@ def _links(page: html.HtmlElement, url: str) -> list[Link]:
     """Links within the site, in page order, one per URL; the longest text wins."""
     site = registrable_domain(urlsplit(url).hostname or "")
     found: dict[str, Link] = {}
-    for node in page.iter("a"):
+    for node in islice(page.iter("a"), MAX_ANCHORS):
         target = _absolute(url, node.get("href") or "")
         if not target or site is None or not same_site(target, site):
             continue
@@ -232,7 +242,8 @@ def _links(page: html.HtmlElement, url: str) -> list[Link]:
 
 def _all_targets(page: html.HtmlElement, url: str) -> list[str]:
     """Where links and embedded frames and scripts of a page lead, also off the site."""
-    targets = [node.get("href") if node.tag == "a" else node.get("src") for node in page.iter("a", "iframe", "script")]
+    nodes = islice(page.iter("a", "iframe", "script"), MAX_ANCHORS)
+    targets = [node.get("href") if node.tag == "a" else node.get("src") for node in nodes]
     joined = [_joined(url, target) for target in targets[: 10 * MAX_LINKS] if target]
     return [target for target in joined if target]
 

@@ -45,11 +45,14 @@ class Frontier:
         return [FrontierUrl(frontier_id, account_id, url, kind, published, found_on, self._config.now(), "due", None, 0)]
 
     def due(self, accounts: set[str]) -> list[FrontierUrl]:
-        """What to fetch now: per account the newest first and no more than the configuration allows."""
+        """What to fetch now: per account the newest first and no more than the configuration allows.
+
+        A page that could not be had rests as long as a source does, so that a crawl that goes on after a kill does not ask again.
+        """
         rows = self._store.query(
             "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY account_id, kind ORDER BY coalesce(published_hint, '') DESC, url) AS place"
-            " FROM frontier_urls WHERE state = 'due') WHERE place <= ? ORDER BY place, account_id, kind",
-            (self._config.max_articles_per_account,),
+            " FROM frontier_urls WHERE state = 'due' AND (tried_at IS NULL OR tried_at <= ?)) WHERE place <= ? ORDER BY place, account_id, kind",
+            (self._config.stale_before(), self._config.max_articles_per_account),
         )
         return [_record(row) for row in rows if row["account_id"] in accounts]
 

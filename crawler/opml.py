@@ -8,7 +8,7 @@ from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
-from crawler.discovery import DOCTYPE
+from crawler.markup import without_doctype
 
 MAX_OUTLINES = 20_000
 
@@ -24,7 +24,7 @@ def parse_opml(body: bytes) -> list[dict[str, str | None]]:
     """
     parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True, huge_tree=False)
     try:
-        root = etree.fromstring(DOCTYPE.sub(b"", body), parser)
+        root = etree.fromstring(without_doctype(body), parser)
     except etree.XMLSyntaxError as error:
         raise ValueError(f"no OPML: {error}") from error
     if root is None:

@@ -9,23 +9,19 @@ from __future__ import annotations
 import html as html_entities
 import json
 import re
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import feedparser
-import lxml.html
 from lxml import etree
 
-from crawler.discovery import DOCTYPE
+from crawler.feed_entries import read_entries
+from crawler.markup import MAX_TEXT_CHARS, plain_text, without_doctype
 
 MAX_POSTS = 300
-MAX_TEXT_CHARS = 50_000
 MAX_TITLE_CHARS = 110
 Post = dict[str, Any]
-_BLOCKS = ("p", "br", "li", "div", "h1", "h2", "h3", "h4", "tr")
 
 
 def read_posts(body: bytes, url: str, reader: str) -> dict[str, Any]:
@@ -44,24 +40,6 @@ def read_posts(body: bytes, url: str, reader: str) -> dict[str, Any]:
         backoff_s = float(payload.get("backoff") or 0) if isinstance(payload, dict) else 0.0
     kept = [post for post in posts if post["text"] and urlsplit(post["url"]).scheme in ("http", "https")]
     return {"posts": kept[:MAX_POSTS], "backoff_s": backoff_s}
-
-
-def plain_text(markup: str | None) -> str:
-    """The text of a piece of HTML, a line per block.
-
-    >>> plain_text("<p>We open <b>Leeds</b>.</p><p>Soon.</p>")
-    'We open Leeds.\\nSoon.'
-    """
-    if not markup or not markup.strip():
-        return ""
-    try:
-        fragment = lxml.html.fragment_fromstring(markup[: 4 * MAX_TEXT_CHARS], create_parent="div")
-    except (etree.ParserError, ValueError):
-        return ""
-    for block in fragment.iter(*_BLOCKS):
-        block.tail = "\n" + (block.tail or "")
-    lines = (" ".join(line.split()) for line in fragment.text_content().split("\n"))
-    return "\n".join(line for line in lines if line)[:MAX_TEXT_CHARS]
 
 
 def _post(url: Any, title: Any, text: str, published: Any, kind: str, location: Any = None) -> Post:
@@ -150,7 +128,7 @@ def _recruitee(payload: Any, url: str) -> Iterator[Post]:
 
 
 def _personio(body: bytes, url: str) -> Iterator[Post]:
-    root = etree.fromstring(DOCTYPE.sub(b"", body), etree.XMLParser(resolve_entities=False, no_network=True, recover=True, huge_tree=False))
+    root = etree.fromstring(without_doctype(body), etree.XMLParser(resolve_entities=False, no_network=True, recover=True, huge_tree=False))
     for node in root.iter("position") if root is not None else ():
         text = "\n".join(plain_text(value.text) for value in node.iterfind(".//jobDescription/value"))
         link = f"https://{urlsplit(url).hostname}/job/{node.findtext('id') or ''}"
@@ -222,14 +200,9 @@ def _stackexchange(payload: Any, url: str) -> Iterator[Post]:
 
 
 def _post_feed(body: bytes, url: str, kind: str = "article") -> Iterator[Post]:
-    parsed = feedparser.parse(DOCTYPE.sub(b"", body))
-    if not parsed.entries and parsed.bozo:
-        raise ValueError(f"no feed: {parsed.get('bozo_exception')}")
-    for entry in parsed.entries[:MAX_POSTS]:
-        contents = [part.get("value") for part in entry.get("content") or []]
-        text = plain_text(next((part for part in contents if part), None) or entry.get("summary")) or str(entry.get("title") or "")
-        moment = entry.get("published_parsed") or entry.get("updated_parsed")
-        yield _post(entry.get("link"), entry.get("title"), text, time.strftime("%Y-%m-%d", moment) if moment else None, kind)
+    for entry in read_entries(body)[:MAX_POSTS]:
+        text = plain_text(entry.content or entry.summary) or entry.title
+        yield _post(entry.link, entry.title, text, entry.published, kind)
 
 
 def _job_feed(body: bytes, url: str) -> Iterator[Post]:

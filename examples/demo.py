@@ -28,12 +28,15 @@ N_STRONGEST = 5
 
 
 @contextmanager
-def served_world(folder: Path) -> Iterator[dict[str, int]]:
-    """The sample sites, served while the block runs: the ports of ``http``, ``https`` and ``dns`` on loopback."""
+def served_world(folder: Path, log: Path | None = None) -> Iterator[dict[str, int]]:
+    """The sample sites, served while the block runs: the ports of ``http``, ``https`` and ``dns`` on loopback.
+
+    Args:
+        log: gets a line for every request.
+    """
     port_file = folder / "world-ports.json"
-    server = subprocess.Popen(
-        [sys.executable, "-m", "examples.world.server", "--port-file", str(port_file.absolute())], cwd=Path(__file__).parents[1]
-    )
+    options = ["--port-file", str(port_file.absolute()), *(["--log", str(log.absolute())] if log else [])]
+    server = subprocess.Popen([sys.executable, "-m", "examples.world.server", *options], cwd=Path(__file__).parents[1])
     try:
         deadline = time.monotonic() + 30
         while not port_file.exists():

@@ -59,7 +59,7 @@ class DomainsSpider(SessionSpider):
     async def start(self) -> AsyncIterator[Request]:
         """Asks DNS first: a name that does not exist needs no connection."""
         pinged = dict(self._last_pings())
-        stale = self.session.stale_before()
+        stale = self.session.config.stale_before()
         due = [account for account in self.session.accounts() if pinged.get(account["account_id"], "") <= stale]
         self.session.plan(len(due))
         lookup = DnsLookup(self.session.config.nameservers)

@@ -1,13 +1,15 @@
 """The world as one process: HTTP, HTTPS with a certificate per site, and DNS, on free loopback ports.
 
 ``python -m examples.world.server --port-file ports.json`` writes the ports once it serves, and runs until it is told to end.
+``--log FILE`` gets a line for every request: seconds since 1970, and the URL.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -51,8 +53,9 @@ class World(Resource):
 
     isLeaf = True  # noqa: N815 (Twisted's name)
 
-    def __init__(self, companies: list[Company], quirks: Mapping[str, dict[str, Any]]) -> None:
+    def __init__(self, companies: list[Company], quirks: Mapping[str, dict[str, Any]], log: Callable[[str], object]) -> None:
         super().__init__()
+        self.log = log
         self.companies = {company.domain: company for company in companies}
         self.sites = {c.domain: site_with_quirk(c, build_site(c), quirks.get(c.domain, {})) for c in companies}
         self.new_homes = {q["to"]: domain for domain, q in quirks.items() if q["kind"] == "moved"}
@@ -61,6 +64,7 @@ class World(Resource):
         """One answer."""
         host = (request.getHeader("host") or "").partition(":")[0].lower()
         path = request.uri.decode("latin-1")
+        self.log(f"{time.time():.3f} {'https' if request.isSecure() else 'http'}://{host}{path}\n")
         domain = host.removeprefix("www.")
         if domain in self.new_homes:
             return self._send(request, self.sites[self.new_homes[domain]].get(f"//{domain}{path}", RawAnswer(404)), "nginx")
@@ -168,12 +172,13 @@ class _CertificatePerSite:
         return context
 
 
-def serve(port_file: Path) -> None:
+def serve(port_file: Path, log: Path | None = None) -> None:
     """Serves until the process is told to end."""
+    note = log.open("a", buffering=1, encoding="utf-8").write if log else len
     companies, quirks = load_companies(), load_quirks()
     secure = [name for c in companies if c.has_https for name in (c.domain, f"www.{c.domain}")]
     secure += [quirk["to"] for quirk in quirks.values() if quirk["kind"] == "moved"]
-    site = Site(World(companies, quirks))
+    site = Site(World(companies, quirks, note))
     names = server.DNSServerFactory(clients=[WorldNames(companies, quirks)])
     http = reactor.listenTCP(0, site, interface=HOST)
     https = reactor.listenSSL(0, site, _CertificatePerSite(secure), interface=HOST)
@@ -200,7 +205,9 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Serves the sites of the sample world on loopback.")
     parser.add_argument("--port-file", type=Path, required=True, help="where the ports are written, as JSON, once they listen")
-    serve(parser.parse_args().port_file)
+    parser.add_argument("--log", type=Path, help="gets a line for every request")
+    options = parser.parse_args()
+    serve(options.port_file, options.log)
 
 
 if __name__ == "__main__":

@@ -78,10 +78,10 @@ class Crawl:
             text=True,
         )
 
-    def run(self, *arguments: str, **environment: str) -> str:
+    def run(self, *arguments: str, timeout_s: float = 300, **environment: str) -> str:
         """The same, to its good end; what it printed."""
         process = self.start(*arguments, **environment)
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=timeout_s)
         assert process.returncode == 0, out + err
         return out + err
 
