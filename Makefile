@@ -39,6 +39,7 @@ bench-extract: setup
 # Fifty kills at random points of a crawl and of reading; the tests do a few.
 drill: setup
 	BELLWETHER_KILLS=50 $(BIN)/python -m pytest tests/signals/test_extract_job.py tests/world/test_killed_crawl.py -k killed
+	BELLWETHER_REQUESTS=10000 $(BIN)/python -m pytest tests/crawler/test_server_log.py
 	BELLWETHER_DRILL=long $(BIN)/python -m pytest tests/operations/test_drills.py tests/operations/test_cluster.py
 
 bench-score: setup

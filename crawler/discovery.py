@@ -13,7 +13,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 from lxml import etree, html
 
 from crawler.feed_entries import read_entries
-from crawler.markup import unpacked, without_doctype
+from crawler.markup import refuse_many_attributes, unpacked, without_doctype
 from crawler.platforms import platform_sources
 from urls import canonical_url, registrable_domain, same_site
 
@@ -127,7 +127,9 @@ def parse_sitemap(body: bytes, url: str, since: str) -> dict[str, Any]:
         ``{"pages": [{"url", "modified"}], "sitemaps": [URL]}``, the newest first.
     """
     parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True, huge_tree=False)
-    root = etree.fromstring(without_doctype(unpacked(body)), parser)
+    content = without_doctype(unpacked(body))
+    refuse_many_attributes(content)
+    root = etree.fromstring(content, parser)
     if root is None:
         raise ValueError("no sitemap: not XML")
     pages: list[tuple[str, str]] = []
@@ -156,7 +158,12 @@ def _path_of(loc: str) -> str:
 
 
 def parse_html(body: bytes) -> html.HtmlElement | None:
-    """The tree of a page, or None when there is none to be made of it."""
+    """The tree of a page, or None when there is none to be made of it.
+
+    Raises:
+        ValueError: a tag has so many attributes that reading it would take for ever.
+    """
+    refuse_many_attributes(body)
     try:
         return html.document_fromstring(body, parser=html.HTMLParser(encoding=_declared_encoding(body), recover=True))
     except (etree.ParserError, etree.XMLSyntaxError, ValueError):

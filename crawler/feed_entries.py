@@ -11,7 +11,7 @@ from typing import Any
 
 import feedparser
 
-from crawler.markup import plain_text, without_doctype
+from crawler.markup import plain_text, refuse_many_attributes, without_doctype
 
 MAX_ENTRIES = 1000
 MIN_FULL_WORDS = 120  # shorter contents are as likely a teaser
@@ -48,6 +48,7 @@ def read_entries(body: bytes) -> list[Entry]:
     """
     if body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
         return list(_iter_json(json.loads(body.decode("utf-8-sig", "replace"))))[:MAX_ENTRIES]
+    refuse_many_attributes(body)
     parsed = feedparser.parse(without_doctype(body))
     if not parsed.entries and parsed.bozo:
         raise ValueError(f"no feed: {parsed.get('bozo_exception')}")

@@ -6,9 +6,10 @@ import dataclasses
 from datetime import date, timedelta
 
 from crawler.config import CrawlConfig
+from crawler.session import CrawlSession
 from storage.ids import content_key
-from storage.records import FrontierUrl, Record
-from storage.store import Row, Store
+from storage.records import FrontierUrl
+from storage.store import Row
 from urls import canonical_url
 
 MAX_TRIES = 3
@@ -17,32 +18,48 @@ MAX_TRIES = 3
 class Frontier:
     """Pages of accounts that were found; each URL once per account, with what became of it."""
 
-    def __init__(self, store: Store, config: CrawlConfig) -> None:
-        self._store = store
-        self._config = config
-        self._oldest = oldest_day(config)
-        self._seen: set[str] = set()
+    def __init__(self, session: CrawlSession) -> None:
+        self._session = session
+        self._store = session.store
+        self._config = session.config
+        self._oldest = oldest_day(session.config)
+        self._unwritten: dict[str, FrontierUrl] = {}  # found since the last flush
+        self._n_flushes = 0
 
     @property
     def oldest(self) -> str:
         """Articles published before this date are not looked for."""
         return self._oldest
 
-    def found(self, account_id: str, url: str, kind: str, published: str | None, found_on: str) -> list[Record]:
-        """The record of a page nobody has found before; nothing for a known or too old one.
+    def found(self, account_id: str, url: str, kind: str, published: str | None, found_on: str) -> FrontierUrl | None:
+        """The record of a page nobody has found before; None for a known or too old one.
 
-        A date that a feed gives later completes a page that a listing found first.
+        A date that a feed gives completes a page that a listing or sitemap found first, so that it does not matter which was read first.
         """
         if published is not None and published < self._oldest:
-            return []
+            return None
         url = canonical_url(url)
         frontier_id = content_key("frontier", account_id, url)
-        if frontier_id in self._seen:
-            return []
-        self._seen.add(frontier_id)
-        if self._store.value("SELECT 1 FROM frontier_urls WHERE frontier_id = ?", (frontier_id,)):
-            return []
-        return [FrontierUrl(frontier_id, account_id, url, kind, published, found_on, self._config.now(), "due", None, 0)]
+        known = self._known(frontier_id)
+        if known is None:
+            self._session.counts["found"] += 1
+            record = FrontierUrl(frontier_id, account_id, url, kind, published, found_on, self._config.now(), "due", None, 0)
+        elif published is not None and known.published_hint is None and known.state == "due":
+            record = dataclasses.replace(known, published_hint=published, found_on=found_on)
+        else:
+            return None
+        self._unwritten[frontier_id] = record
+        return record
+
+    def _known(self, frontier_id: str) -> FrontierUrl | None:
+        """What is known of a page, written or not."""
+        if self._n_flushes != self._session.n_flushes:
+            self._n_flushes = self._session.n_flushes
+            self._unwritten.clear()
+        if frontier_id in self._unwritten:
+            return self._unwritten[frontier_id]
+        row = next(self._store.query("SELECT * FROM frontier_urls WHERE frontier_id = ?", (frontier_id,)), None)
+        return _record(row) if row else None
 
     def due(self, accounts: set[str]) -> list[FrontierUrl]:
         """What to fetch now: per account the newest first and no more than the configuration allows.

@@ -30,7 +30,7 @@ from crawler.reservations import reservation_of
 from crawler.torn_archive import mark_closed, mark_open, mend_torn
 from crawler.wire import WireResponse
 from sandbox import Sandbox, TaskFailure
-from storage.archive import ArchiveWriter
+from storage.archive import ArchiveWriter, Seen, payload_digest
 from storage.errors import BellwetherError
 from storage.ids import content_hash, content_key
 from storage.records import Failure, Page, Record
@@ -63,6 +63,7 @@ class CrawlSession:
         self._new_pages: set[str] = set()
         self._flusher: asyncio.Task[None] | None = None
         self.error: Exception | None = None
+        self.n_flushes = 0
         self._on_progress: Progress = crawler.settings["BELLWETHER_PROGRESS"] or (lambda done, total: None)
         self._n_done, self._n_planned = 0, 0
 
@@ -138,6 +139,7 @@ class CrawlSession:
         page_id = content_key("page", response.url, body_hash)
         self.counts["pages"] += 1
         if self._is_archived(page_id):
+            self._note_revisit(response, page_id, payload_digest(wire.body))
             return page_id
         self.counts["new_pages"] += 1
         offset = self._archived(lambda: self._archive.write(response.url, wire.http_status, wire.headers, wire.body, now))
@@ -197,6 +199,24 @@ class CrawlSession:
             Page(page_id, account_id, domain, url, kind, 200, content_type, text_hash, file, offset, now, now, published_hint, None, None)
         )
         return page_id
+
+    def keep_not_modified(self, response: Response) -> None:
+        """The server says (304) that what it gave us last still stands."""
+        page_id = self.store.value(
+            "SELECT page_id FROM pages WHERE url = ? ORDER BY checked_at DESC, fetched_at DESC LIMIT 1", (response.url,)
+        )
+        if page_id is not None:
+            self.keep_unchanged(page_id)
+            self._note_revisit(response, page_id, None)
+
+    def _note_revisit(self, response: Response, page_id: str, digest: str | None) -> None:
+        """Archives that a page of an earlier batch was seen again, without its bytes."""
+        first = next(self.store.query("SELECT url, fetched_at FROM pages WHERE page_id = ?", (page_id,)), None)
+        if first is not None:
+            wire: WireResponse = response.meta["wire"]
+            seen = Seen(first["url"], first["fetched_at"], digest)
+            now = self.config.now()
+            self._archived(lambda: self._archive.write_revisit(response.url, wire.http_status, wire.headers, seen, now))
 
     def keep_unchanged(self, page_id: str) -> None:
         """A page we have still stands as it was."""
@@ -270,6 +290,7 @@ class CrawlSession:
                 )
         self._waiting, self._unchanged = [], set()
         self._new_pages.clear()
+        self.n_flushes += 1
         if self._archive.n_bytes > MAX_WARC_BYTES:
             self._close_archive()
             self._archive = self._new_archive()

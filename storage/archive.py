@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import zlib
+from base64 import b32encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -39,6 +41,24 @@ class ArchivedResponse:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An archived response that was seen again: its URL, when it was archived, and the digest of the payload if one came."""
+
+    url: str
+    archived_at: str
+    payload_digest: str | None = None
+
+
+def payload_digest(payload: bytes) -> str:
+    """A payload's digest as WARC records carry it.
+
+    >>> payload_digest(b"")
+    'sha1:3I42H3S6NNFQ2MSVX7XZKYAYSCX5QBYJ'
+    """
+    return f"sha1:{b32encode(hashlib.sha1(payload, usedforsecurity=False).digest()).decode()}"
+
+
 class ArchiveWriter:
     """Appends responses to one new WARC file; a record is safe on disk once ``sync`` returns."""
 
@@ -71,6 +91,24 @@ class ArchiveWriter:
             warc_headers_dict={"WARC-Date": archived_at},
         )
         self._append(record)
+        return offset
+
+    def write_revisit(self, url: str, http_status: int, headers: Sequence[tuple[str, str]], seen: Seen, archived_at: str) -> int:
+        """The offset of a record (WARC type ``revisit``) that says that the server gave what an earlier record holds.
+
+        Source: ISO 28500:2017, 6.7.
+        """
+        offset = self._file.tell()
+        profile = "server-not-modified" if http_status == 304 else "identical-payload-digest"
+        said = {
+            "WARC-Date": archived_at,
+            "WARC-Profile": f"http://netpreserve.org/warc/1.0/revisit/{profile}",
+            "WARC-Refers-To-Target-URI": seen.url,
+            "WARC-Refers-To-Date": seen.archived_at,
+            **({"WARC-Payload-Digest": seen.payload_digest} if seen.payload_digest else {}),
+        }
+        head = StatusAndHeaders(f"{http_status} ", list(headers), protocol="HTTP/1.1")
+        self._append(self._writer.create_warc_record(url, "revisit", http_headers=head, warc_headers_dict=said))
         return offset
 
     def _append(self, record: ArcWarcRecord) -> None:
@@ -116,14 +154,17 @@ def read_response(path: Path, offset: int) -> ArchivedResponse:
 
 
 def iter_responses(path: Path, start: int = 0, with_notes: bool = False) -> Iterator[tuple[int, ArchivedResponse | ArchiveError]]:
-    """Every HTTP response (in WET files: every text) with its offset, and our own notes if asked. A damaged rest ends with one ArchiveError."""
+    """Every HTTP response (in WET files: every text) with its offset; if asked, our own notes and the marks of unchanged pages as well.
+
+    A damaged rest ends with one ArchiveError.
+    """
     with path.open("rb") as file:
         file.seek(start)
         records = ArchiveIterator(file)
         while True:
             try:
                 record = next(records)
-                is_text = record.rec_type == "conversion" or (with_notes and record.rec_type == "resource")
+                is_text = record.rec_type == "conversion" or (with_notes and record.rec_type in ("resource", "revisit"))
                 if not is_text and (record.rec_type != "response" or record.http_headers is None):
                     continue
                 response = _response(record)
@@ -188,7 +229,7 @@ def list_responses(body: bytes, path: str, start: int = 0, limit: int = 200, wit
 
 
 def _response(record: Any) -> ArchivedResponse:
-    if record.rec_type in ("resource", "conversion"):
+    if record.rec_type in ("resource", "conversion", "revisit"):
         head = record.rec_headers
         url, at, content_type = (head.get_header(name) or "" for name in ("WARC-Target-URI", "WARC-Date", "Content-Type"))
         return ArchivedResponse(url, 200, (("Content-Type", content_type),), record.content_stream().read(MAX_BODY_BYTES), _seconds(at))

@@ -24,7 +24,7 @@ class ArticlesSpider(SessionSpider):
 
     async def start(self) -> AsyncIterator[Request]:
         """One request per due page."""
-        self.frontier = Frontier(self.session.store, self.session.config)
+        self.frontier = Frontier(self.session)
         domains = {account["account_id"]: account["domain"] for account in self.session.accounts()}
         due = self.frontier.due(set(domains))
         self.session.plan(len(due))

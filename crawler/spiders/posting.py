@@ -45,7 +45,9 @@ class PostingSpider(SessionSpider):
     async def parse_feed(self, response: Response, source: Source, account: Row) -> None:
         """Archives the payload and its posts."""
         self.visits.saw(source, response)
-        if response.status != 304:
+        if response.status == 304:
+            self.session.keep_not_modified(response)
+        else:
             self.session.keep_page(response, source.account_id, "posts")
             read = await self.session.parse("crawler.posts:read_posts", response, source.account_id, reader=reader_of(source.url)) or {}
             since = oldest_day(self.session.config)

@@ -13,7 +13,7 @@ from tests.crawler.loopback import Answer, Asked, Web, page, text
 
 N_REQUESTS = int(os.environ.get("BELLWETHER_REQUESTS", "1500"))
 N_ALLOWED = 25  # of every site
-N_SITES = max(12, N_REQUESTS // (N_ALLOWED + 1))
+N_SITES = max(12, N_REQUESTS // 23 + 1)  # every sixth site is not read at all
 DELAY_S, CRAWL_DELAY_S = 0.25, 0.5
 CLOCK_S = 0.005
 # Site number modulo six → its robots.txt; each forbids the second list of paths and allows the first.
@@ -50,7 +50,7 @@ def test_the_log_shows_one_connection_per_site_the_promised_gaps_and_nothing_dis
     crawl.configure(delay_s=DELAY_S)
     crawl.run("crawl", "articles", timeout_s=1_500)
     readable = [site for number, site in enumerate(sites) if number % 6 != UNREADABLE]
-    assert len(web.log) >= len(readable) * (1 + N_ALLOWED)
+    assert len(web.log) >= max(N_REQUESTS, len(readable) * (1 + N_ALLOWED))
     assert not [asked for asked in web.log if asked.path not in (*ALLOWED, "/robots.txt")]
     assert set(web.most_open.values()) == {1}
     by_site: dict[str, list[Asked]] = {}

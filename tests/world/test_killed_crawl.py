@@ -34,7 +34,7 @@ RESULTS = {
     "pings": "SELECT ping_id, account_id, domain, pinged_at, state, http_status, final_url, n_redirects, tls_issuer, tls_expires_on, addresses, nameservers,"
     " mail_exchangers, txt_records, server, generator FROM domain_pings",
     "technologies": "SELECT * FROM technology_observations",
-    "frontier": "SELECT * FROM frontier_urls",
+    "frontier": "SELECT frontier_id, account_id, url, kind, published_hint, found_at, state, tried_at, n_tries FROM frontier_urls",
     "policies": "SELECT * FROM site_policies",
     "failures": "SELECT stage, subject, reason FROM failures WHERE stage IN ('ping', 'crawl')",
 }  # fmt: skip
@@ -52,7 +52,7 @@ def _rows(folder: Path, sql: str) -> list[dict[str, Any]]:
 
 
 def _end_state(folder: Path) -> dict[str, list[str]]:
-    """Everything the crawl brought home but what differs from run to run: file names, offsets, latencies."""
+    """Everything the crawl brought home but what differs from run to run: file names, offsets, latencies, which of two sources was first to name a page."""
     state = {name: sorted(json.dumps(row) for row in _rows(folder, sql)) for name, sql in RESULTS.items()}
     state["records"] = sorted(_iter_records(folder / "archive"))
     return state
@@ -63,6 +63,8 @@ def _iter_records(archive: Path) -> Iterator[str]:
         with path.open("rb") as file:
             for record in ArchiveIterator(file):
                 head = record.rec_headers
+                if record.rec_type == "revisit":  # of what was under way at a kill
+                    continue
                 body = content_hash(record.content_stream().read())
                 yield f"{record.rec_type} {head.get_header('WARC-Target-URI')} {head.get_header('WARC-Date')} {body}"
 
