@@ -62,7 +62,8 @@ def read_status(store: Store, config: Config, now: str) -> dict[str, Any]:
             f"{row['kind']} {row['product']}": row["state"]
             for row in store.query(
                 """
-                SELECT r.kind, r.product, coalesce(m.verdict || ', trained as of ' || m.trained_as_of, 'none in use') AS state
+                SELECT r.kind, r.product, coalesce(m.verdict || ', trained as of ' || m.trained_as_of
+                    || iif(m.verdict = 'not_ready', ', used unproven', ''), r.reason) AS state
                 FROM model_releases r LEFT JOIN model_versions m USING (model_id)
                 WHERE NOT EXISTS (SELECT 1 FROM model_releases n WHERE n.kind = r.kind AND n.product = r.product
                                   AND (n.released_on, n.sequence) > (r.released_on, r.sequence))

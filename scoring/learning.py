@@ -25,6 +25,7 @@ from storage.store import Store
 
 MAX_TRAINING_ACCOUNTS = 50_000
 UNPROVEN = "unproven"
+INTERVAL_ERRORS = 1.96  # standard errors from a figure to the end of its 95 % interval
 MAY_FALL_BY = 0.02  # AUC by which a challenger may stay below the champion on the latest window
 
 
@@ -88,14 +89,23 @@ def _learn_fit(store: Store, product: str, bits: int, book: Book, origins: Seque
     reason = "; ".join(candidate.verdict.reasons)
     worse = _worse_than_champion(champion, candidate, bits, book, origins)
     return _decide(
-        store, FIT, product, record, champion, as_of, candidate.verdict.verdict, worse or reason, worse is not None, _is_hopeful(candidate)
+        store,
+        FIT,
+        product,
+        record,
+        champion,
+        as_of,
+        candidate.verdict.verdict,
+        worse or reason,
+        worse is not None,
+        _errors_above_chance(candidate),
     )
 
 
-def _is_hopeful(candidate: FitCandidate) -> bool:
-    """Whether the whole interval of the AUC lies above 0.5: not proven, but told from chance."""
-    low = candidate.metrics["auc"][1]
-    return low is not None and low > 0.5
+def _errors_above_chance(candidate: FitCandidate) -> float:
+    """By how many standard errors the AUC lies above 0.5; 0 where its interval is unknown."""
+    value, low, _ = candidate.metrics["auc"]
+    return 0.0 if low is None or low >= value else (value - 0.5) / ((value - low) / INTERVAL_ERRORS)
 
 
 def _worse_than_champion(champion: InUse | None, candidate: FitCandidate, bits: int, book: Book, origins: Sequence[Book]) -> str | None:
@@ -167,23 +177,25 @@ def _decide(
     verdict: str,
     reason: str,
     is_worse: bool = False,
-    is_hopeful: bool = False,
+    errors_above_chance: float = 0.0,
 ) -> Learned:
     """The gate: a challenger that is ready or ok, and no worse than the champion, comes into use; else a proven champion stays.
 
-    Where nothing proven is in use, a hopeful fit model comes into use as unproven, and every report says so. An unproven champion stays no longer than
-    the latest test bears out that there is something to learn: then fit falls back to the model of all products, and signals to the catalogue.
+    Where nothing proven is in use, a fit model whose whole AUC interval lies above 0.5 comes into use as unproven, and every report says so. An unproven
+    champion goes when the latest test does not even lean its way, by one standard error (so that it does not come and go with every quarter): then fit
+    falls back to the model of all products.
     """
     kept = champion.release["model_id"] if champion else None
     has_proven = champion is not None and champion.model is not None and champion.model["verdict"] != NOT_READY
     is_proven = verdict != NOT_READY
-    may_be_used = record is not None and (is_proven or (is_hopeful and not has_proven))
+    may_be_used = record is not None and (is_proven or (errors_above_chance > INTERVAL_ERRORS and not has_proven))
     if record is not None and may_be_used and not is_worse:
         chosen, decision = record.model_id, "comes into use" if is_proven else f"comes into use {UNPROVEN}: {reason}"
-    elif kept is not None and (has_proven or may_be_used):
+    elif kept is not None and (has_proven or may_be_used or errors_above_chance > 1):
         chosen, decision = kept, f"not used, {kept} stays: {reason}"
     else:
-        chosen, decision = None, f"not used: {reason}"
+        instead = "the catalogue's weights" if kind == SIGNALS else "no fit" if product == ALL_PRODUCTS else "the model of all products"
+        chosen, decision = None, f"not used, {instead} in its place: {reason}"
     release = next_release(store, kind, product, chosen, as_of, decision)
     if champion is not None and champion.release["released_on"] == release.released_on and champion.release["model_id"] == chosen:
         # The same day learned twice from the same data: nothing new to note.
