@@ -18,7 +18,7 @@ ROWS = (
 SHORTEST_UNIT = 4
 
 
-class NearlyCommonPasswordValidator(CommonPasswordValidator):  # type: ignore[misc]
+class NearlyCommonPasswordValidator(CommonPasswordValidator):
     """Refuses the 20,000 commonest passwords, also with digits and signs around them or repeated, and runs along the keyboard.
 
     Few of the commonest are twelve characters long; people make them so in these ways.

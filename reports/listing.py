@@ -1,5 +1,7 @@
 """The accounts of the latest scoring run as the hub lists them: ranked, once for everyone and once per partner, with what they are filtered by.
 
+Fit decides the cluster, and signals order the accounts inside it; equal signals are ordered by fit.
+
 A page of the table is then a walk along one index, however many accounts there are and however many filters are set. Names are found by an index of
 their trigrams.
 """
@@ -84,9 +86,11 @@ _BOUGHT_SQL = """
 """
 _EVERYONE_SQL = """
     INSERT INTO listed_accounts
-    SELECT :product, '', row_number() OVER (ORDER BY f.score DESC, f.account_id), g.n, f.account_id, c.cluster, g.employees, g.industry, g.country,
+    SELECT :product, '',
+        row_number() OVER (ORDER BY instr('Act now Evaluate Nurture Educate Not scored', c.cluster), s.score DESC, f.score DESC, f.account_id), g.n, f.account_id, c.cluster, g.employees, g.industry, g.country,
         c.potential_revenue_high_usd, g.cohorts
     FROM fit_scores f CROSS JOIN temp.facts g USING (account_id) CROSS JOIN cluster_assignments c USING (run_id, account_id, product)
+    CROSS JOIN signal_scores s USING (run_id, account_id, product)
     WHERE f.run_id = :run AND f.product = :product
 """
 _PARTNERS_SQL = """

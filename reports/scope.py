@@ -90,7 +90,7 @@ class PartnerScope:
         return list(self.store.query(f"SELECT * FROM partners {condition} ORDER BY partner_name", {"ids": ids}))  # noqa: S608 - our own text
 
     def accounts(self, run: Row, filters: AccountFilters, page: int = 1) -> AccountList:
-        """A page of accounts for a product, by fit score from the top."""
+        """A page of accounts for a product, by cluster, signals and fit from the top."""
         values: dict[str, Any] = {"product": filters.product}
         listed, values = self._listed(run, "l.rank, l.account_id", list(self._chosen(filters, values)), values)
         values["limit"] = max(MOST_COUNTED, page * PAGE) + 1

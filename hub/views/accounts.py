@@ -21,7 +21,7 @@ LAST_PAGE = 200
 @require_GET
 @scoped
 def accounts(request: HttpRequest, scope: PartnerScope) -> HttpResponse:
-    """The accounts of a product that pass the filters, best fit first."""
+    """The accounts of a product that pass the filters, strongest first."""
     run = scope.run()
     filters = _filters(request, scope)
     page = min(LAST_PAGE, max(1, int(request.GET["page"]))) if request.GET.get("page", "").isdecimal() else 1

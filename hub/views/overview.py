@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -11,6 +10,7 @@ from django.views.decorators.http import require_GET
 
 from hub.access import executives_only, is_executive, person, scoped
 from reports.scope import PartnerScope
+from reports.track_record import read_track_record
 from reports.writing import CLUSTER_ORDER
 
 
@@ -40,7 +40,7 @@ def _overview(request: HttpRequest, scope: PartnerScope) -> HttpResponse:
     coverage = scope.coverage(run)
     context = {
         "run": run, "counts": counts, "clusters": CLUSTER_ORDER, "moved": moved, "coverage": coverage,
-        "age_days": _days_between(coverage["latest"], run["as_of"]), "card": _card_words(scope.model_card()),
+        "age_days": _days_between(coverage["latest"], run["as_of"]), "record": read_track_record(card) if (card := scope.model_card()) else None,
     }  # fmt: skip
     return render(request, "hub/overview.html", context)
 
@@ -54,10 +54,3 @@ def plays(request: HttpRequest, scope: PartnerScope) -> HttpResponse:
 
 def _days_between(latest: str | None, as_of: str) -> int | None:
     return (date.fromisoformat(as_of) - date.fromisoformat(latest[:10])).days if latest else None
-
-
-def _card_words(card: Any) -> list[tuple[str, Any]]:
-    """The plain figures at the top of a model card."""
-    if not card:
-        return []
-    return [(name.replace("_", " "), value) for name, value in card.items() if isinstance(value, str | int | float)][:12]

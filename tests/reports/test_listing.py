@@ -9,6 +9,7 @@ import pytest
 
 from reports import scope as scopes
 from reports.scope import AccountFilters, PartnerScope, Right
+from reports.writing import CLUSTER_ORDER
 from storage.forgetting import forget_domain
 from storage.ids import content_key
 from storage.records import Transaction
@@ -78,6 +79,17 @@ def test_every_way_of_asking_finds_what_reading_all_names_finds(
         all_rows = everyone.accounts(everyone.run(), AccountFilters("Azure")).rows
         expected = [row["account_name"] for row in all_rows if text.lower() in f"{row['account_name'].lower()}\n{row['domain']}"]
         assert _found(store, text, *rights) == expected
+
+
+def test_accounts_stand_by_cluster_then_signals_then_fit(store: Store) -> None:
+    scope = PartnerScope(store, CATALOGUE, (Right(None),))
+    rows = scope.accounts(scope.run(), AccountFilters("Azure")).rows
+    keys = [
+        (CLUSTER_ORDER.index(row["cluster"]), *(1 if row[score] is None else -row[score] for score in ("signal_score", "fit_score")))
+        for row in rows
+    ]
+    assert len({row["cluster"] for row in rows}) > 2
+    assert keys == sorted(keys)
 
 
 def test_a_forgotten_company_is_found_by_no_part_of_its_name(book: Path, tmp_path: Path) -> None:
