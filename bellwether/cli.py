@@ -206,7 +206,10 @@ app.command("hub-tick")(cli_hub.hub_tick)
 @app.command()
 def report(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="agreement-renewal, cloud-ai-platform, ai-business-solutions, security or surface.")
+        str,
+        typer.Argument(
+            metavar="NAME", help="agreement-renewal, cloud-ai-platform, ai-business-solutions, security, surface or crm-clusters."
+        ),
     ],
     file_format: Annotated[
         str, typer.Option("--format", metavar="csv|xlsx|parquet", help="File format; by FILE's ending when not given.")
@@ -217,7 +220,7 @@ def report(
     as_of: AsOf = "",
     db: Db = None,
 ) -> None:
-    """Write one of the five propensity reports.
+    """Write one of the five propensity reports, or the clusters keyed for a CRM.
 
     Example: bellwether report security --partner 4100123 --out security.csv
     """

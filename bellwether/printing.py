@@ -107,8 +107,8 @@ def print_cloudascent(summary: CloudAscentSummary, file: Path, is_json: bool) ->
         f"clusters as of {summary.as_of}: {summary.n_equal} of {summary.n_compared} are equal; {summary.n_unmatched} rows fit no account"
     )
     if summary.differences:
-        rows = [(row.area, row.theirs, row.ours, row.n_accounts) for row in summary.differences]
-        print_table(("product", "theirs", "ours", "accounts"), rows)
+        rows = [(row.area, row.theirs, row.ours, row.n_accounts, ", ".join(row.examples)) for row in summary.differences]
+        print_table(("product", "theirs", "ours", "accounts", "such as"), rows)
 
 
 def print_clusters(run: ScoringRun, counts: list[Row], is_json: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,16 +18,18 @@ COLUMNS = {
     "globalid": "partner_global_id", "salesterritory": "sales_territory", "postalcode": "postal_code", "isnonprofit": "is_nonprofit",
 }  # fmt: skip
 CLUSTER_ENDING = "cluster"
+N_EXAMPLES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterDifference:
-    """So many accounts stand in one cluster there and in another here, for a product area."""
+    """So many accounts stand in one cluster there and in another here, for a product area; some of them by name."""
 
     area: str
     theirs: str
     ours: str
     n_accounts: int
+    examples: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def import_cloudascent(
         for row in store.query("SELECT account_id, product, cluster FROM cluster_assignments WHERE run_id = ?", (run["run_id"],))
     }
     matcher = AccountMatcher(store.query("SELECT account_id, domain, account_name, customer_id, tenant_id FROM accounts ORDER BY domain"))
-    pairs: Counter[tuple[str, str, str]] = Counter()
+    pairs: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     n_unmatched = 0
     for row in read_csv(path, frozenset(COLUMNS) | {"domain"}).iter_rows():
         if not isinstance(row, CsvRow):
@@ -69,10 +71,14 @@ def import_cloudascent(
         for column, theirs in row.fields.items():
             found = ours.get((account_id or "", column.removesuffix(CLUSTER_ENDING))) if column.endswith(CLUSTER_ENDING) else None
             if found and theirs:
-                pairs[found[0], theirs, found[1]] += 1
-    n_equal = sum(n for (_, theirs, here), n in pairs.items() if theirs.lower() == here.lower())
-    differences = [ClusterDifference(*key, n) for key, n in sorted(pairs.items()) if key[1].lower() != key[2].lower()]
-    return CloudAscentSummary(imported, run["as_of"], pairs.total(), n_equal, n_unmatched, differences)
+                pairs[found[0], theirs, found[1]].append(row.fields.get("accountname") or row.fields.get("domain") or "")
+    n_equal = sum(len(names) for (_, theirs, here), names in pairs.items() if theirs.lower() == here.lower())
+    differences = [
+        ClusterDifference(*key, len(names), tuple(names[:N_EXAMPLES]))
+        for key, names in sorted(pairs.items())
+        if key[1].lower() != key[2].lower()
+    ]
+    return CloudAscentSummary(imported, run["as_of"], sum(map(len, pairs.values())), n_equal, n_unmatched, differences)
 
 
 def _matched(matcher: AccountMatcher, row: CsvRow) -> str | None:

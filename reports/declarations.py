@@ -1,4 +1,7 @@
-"""The five reports: which areas, cohorts and further columns each shows. A report is a declaration; reports.writing does the work."""
+"""The five reports, and the clusters for a CRM: which areas, cohorts and further columns each shows.
+
+A report is a declaration; reports.writing does the work.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,8 @@ TAIL_COLUMNS = (
     "TransactedInLast36Months",
 )  # fmt: skip
 AGREEMENT_COLUMNS = ("LicenseProgram", "AgreementID", "AgreementEndDate", "ExpirationType", "ExpiringRevenue", "RevSumDivisionName")
+# As `import opportunities` reads them, in the order it matches by, so that what a CRM gave and what it gets are keyed alike.
+CRM_KEYS = ("domain", "account_name", "customer_id", "tenant_id")
 WORKLOAD_COLUMNS = ("ExistingWorkloads", "RecommendedNextWorkloads")
 
 
@@ -40,11 +45,14 @@ class Report:
     areas: tuple[str, ...]
     extra_columns: tuple[str, ...] = ()
     per_agreement: bool = False
+    common_columns: tuple[str, ...] = COMMON_COLUMNS
+    area_columns: tuple[str, ...] = AREA_COLUMNS
+    tail_columns: tuple[str, ...] = TAIL_COLUMNS
 
     def columns(self, catalogue: Catalogue) -> tuple[str, ...]:
         """All column names in order."""
-        areas = tuple(f"{area}{column}" for area in self.areas for column in AREA_COLUMNS)
-        return (*COMMON_COLUMNS, *self.extra_columns, *areas, *self.cohort_columns(catalogue), *TAIL_COLUMNS)
+        areas = tuple(f"{area}{column}" for area in self.areas for column in self.area_columns)
+        return (*self.common_columns, *self.extra_columns, *areas, *self.cohort_columns(catalogue), *self.tail_columns)
 
     def cohort_columns(self, catalogue: Catalogue) -> tuple[str, ...]:
         """The cohort columns that the catalogue assigns to this report, each once, in the catalogue's order."""
@@ -61,6 +69,10 @@ REPORTS: dict[str, Report] = {
         Report("ai-business-solutions", "AI Business Solutions propensity", ("M365", "M365_CoPilot", "D365BC", "Surface")),
         Report("security", "Security propensity", ("M365", "Azure")),
         Report("surface", "Surface propensity", ("Surface", "M365")),
+        Report(
+            "crm-clusters", "Clusters for a CRM", ("Azure", "D365BC", "M365", "M365_CoPilot", "Surface"), common_columns=CRM_KEYS,
+            area_columns=("Cluster", "Segment", "FitScore", "SignalsScore"), tail_columns=("AsOf",),
+        ),
     )
 }  # fmt: skip
 
@@ -115,6 +127,10 @@ DEFINITIONS: dict[str, str] = {
     "ExpirationType": "Expired, within 90 days, within 12 months, later.",
     "ExpiringRevenue": "US dollars transacted for the agreement's product in the 12 months before the date.",
     "RevSumDivisionName": "Product of the agreement.",
+    "domain": "Company domain; the first key to match by.",
+    "account_name": "Company name; the second, compared loosely.",
+    "customer_id": "Customer id of the operator's records; the third.",
+    "tenant_id": "Tenant id; the last.",
     "ExistingWorkloads": "Products of the catalogue the account has.",
     "RecommendedNextWorkloads": "Products it has not, strongest cluster first.",
 }

@@ -87,7 +87,8 @@ _BOUGHT_SQL = """
 _EVERYONE_SQL = """
     INSERT INTO listed_accounts
     SELECT :product, '',
-        row_number() OVER (ORDER BY instr('Act now Evaluate Nurture Educate Not scored', c.cluster), s.score DESC, f.score DESC, f.account_id), g.n, f.account_id, c.cluster, g.employees, g.industry, g.country,
+        row_number() OVER (ORDER BY instr('Act now Evaluate Nurture Educate Not scored', c.cluster), s.score DESC, f.score DESC, f.account_id),
+        g.n, f.account_id, c.cluster, g.employees, g.industry, g.country,
         c.potential_revenue_high_usd, g.cohorts
     FROM fit_scores f CROSS JOIN temp.facts g USING (account_id) CROSS JOIN cluster_assignments c USING (run_id, account_id, product)
     CROSS JOIN signal_scores s USING (run_id, account_id, product)

@@ -11,7 +11,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 from reports.account_facts import assign_cohorts, load_account_facts, yes_no
-from reports.declarations import AREA_COLUMNS, DEFINITIONS, Report
+from reports.declarations import AREA_COLUMNS, CRM_KEYS, DEFINITIONS, Report
 from reports.filters import EVERYTHING, RowFilters
 from reports.formats import FORMATS, definition_of
 from reports.reasons import Evidence, load_evidence, reasons_text
@@ -167,7 +167,7 @@ _ACCOUNTS_SQL = """
 def _common(account: Row, catalogue: Catalogue, partner: str | None, partners: dict[str, str], bought_from: set[str]) -> Row:
     global_id = partner or account["partner_global_id"] or next(iter(sorted(bought_from)), None)
     sub_segment = catalogue.segments.segment(account["employees"])
-    return {
+    return {column: account[column] for column in CRM_KEYS} | {
         "GlobalID": global_id,
         "PartnerName": partners.get(global_id or ""),
         "CustomerID": account["customer_id"],

@@ -30,5 +30,5 @@ def test_accounts_come_in_and_clusters_are_compared(tmp_path: Path) -> None:
         store.save([ClusterAssignment("r", i, p, None, None, None, "Act now", None, None) for i in ids for p in ("Azure", "M365")])
         second = import_cloudascent(store, file, "2026-11-01")
     assert (second.n_compared, second.n_equal, second.n_unmatched) == (5, 1, 0)
-    assert ClusterDifference("M365", "Nurture", "Act now", 1) in second.differences
-    assert ClusterDifference("Azure", "Educate", "Act now", 1) in second.differences
+    assert ClusterDifference("M365", "Nurture", "Act now", 1, ("Northwind Traders",)) in second.differences
+    assert ClusterDifference("Azure", "Educate", "Act now", 1, ("Northwind Traders Ltd",)) in second.differences
