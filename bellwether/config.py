@@ -33,6 +33,8 @@ class CrawlSettings:
     frozen_clock: str | None = None
     fingerprints: Path | None = None
     opt_out: Path | None = None
+    max_failed_share: float = 0.5
+    prometheus_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ def find_config(start: Path) -> Path | None:
 
 def _crawl_settings(reader: _Reader, folder: Path) -> CrawlSettings:
     default = CrawlSettings()
-    fingerprints, opt_out = reader.text("crawl.fingerprints", ""), reader.text("crawl.opt_out", "")
+    fingerprints, opt_out, gauges = (reader.text(f"crawl.{key}", "") for key in ("fingerprints", "opt_out", "prometheus_file"))
     ports = reader.table("crawl.loopback_ports")
     return CrawlSettings(
         contact=reader.text("crawl.contact", ""),
@@ -139,6 +141,8 @@ def _crawl_settings(reader: _Reader, folder: Path) -> CrawlSettings:
         max_requests_per_site=int(reader.number("crawl.max_requests_per_site", default.max_requests_per_site, minimum=1)),
         opt_out=(folder / opt_out).absolute() if opt_out else None,
         fingerprints=(folder / fingerprints).absolute() if fingerprints else None,
+        max_failed_share=reader.number("crawl.max_failed_share", default.max_failed_share, minimum=0),
+        prometheus_file=(folder / gauges).absolute() if gauges else None,
     )
 
 

@@ -30,6 +30,15 @@ def _gauges(status: Mapping[str, Any]) -> Iterator[tuple[str, str, list[Sample]]
         ({"what": "accounts"}, status["crawl"]["accounts_due"]),
         ({"what": "pages"}, status["extract"]["pages_due"]),
     ]  # fmt: skip
+    kinds = status["crawl"]["kinds"]
+    yield "crawl", "By kind of crawl: what is due now, and what its last run met with.", [
+        ({"kind": kind, "what": what}, found[what])
+        for kind, found in kinds.items()
+        for what in ("due", "fetched", "unchanged", "blocked_by_robots")
+    ]  # fmt: skip
+    yield "crawl_failed", "Requests of the last run of a kind that failed.", [
+        ({"kind": kind, "reason": reason}, n) for kind, found in kinds.items() for reason, n in found["failed"].items()
+    ]  # fmt: skip
     yield "failures", "Recorded failures by stage and reason.", [
         (dict(zip(("stage", "reason"), name.split(" ", 1), strict=True)), n) for name, n in status["failures"].items()
     ]  # fmt: skip

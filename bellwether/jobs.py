@@ -16,7 +16,7 @@ from bellwether.config import Config, load_config
 from bellwether.job_log import outside_job, writing_job
 from bellwether.progress import progress_bar
 from storage.clock import now_text
-from storage.errors import InputError
+from storage.errors import InputError, UnhealthyCrawlError
 from storage.ids import content_hash
 from storage.records import ScoringRun, WrittenFile
 from storage.store import Row, Store, open_reader
@@ -60,6 +60,7 @@ def run_crawl_job(
 ) -> dict[str, Any]:
     """``bellwether crawl``."""
     from bellwether.crawl_config import crawl_config
+    from bellwether.crawl_status import why_unhealthy
     from crawler.run import run_crawl
 
     config = load_config(db)
@@ -72,10 +73,32 @@ def run_crawl_job(
             parts = n_parts or len(client.scheduler_info(n_workers=-1)["workers"])
             job.leave(crawl_on(client, config, store, settings, kinds, parts, bar))
         return job.figures
-    with outside_job(config, "crawl") as job, progress_bar("crawl") as bar:
-        job.leave(run_crawl(settings, kinds, lambda kind, done, total: bar(done, total)))
+    try:
+        with outside_job(config, "crawl") as job, progress_bar("crawl") as bar:
+            summary = run_crawl(settings, kinds, lambda kind, done, total: bar(done, total, kind))
+            job.leave(summary)
+            if problems := why_unhealthy(summary.counts, config.crawl.max_failed_share):
+                raise UnhealthyCrawlError(f"the crawl is not well, what came home is kept: {'; '.join(problems)}; see `bellwether status`")
+    finally:
+        _write_gauges(config)
     _send_archive(config)
     return job.figures
+
+
+def _write_gauges(config: Config) -> None:
+    """The status for Prometheus, at once and whole, where ``crawl.prometheus_file`` says."""
+    from bellwether.exposition import exposition
+    from bellwether.status import read_status
+
+    file = config.crawl.prometheus_file
+    if file is None or not config.db.exists():
+        return
+    with open_reader(config.db) as store:
+        text = exposition(read_status(store, config, now_text()))
+    part = file.with_name(f".{file.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.chmod(0o644)  # the collector runs as somebody else
+    part.replace(file)
 
 
 def run_ingest(

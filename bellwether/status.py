@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bellwether.config import Config
+from bellwether.crawl_status import read_kinds
 from storage.clock import utc_text
 from storage.retention import count_overdue, cutoffs
 from storage.store import Row, Store, is_alive, lock_holder
@@ -40,6 +41,7 @@ def read_status(store: Store, config: Config, now: str) -> dict[str, Any]:
             "sources": count("SELECT count(*) FROM sources"),
             "pages": count("SELECT count(*) FROM pages"),
             "last_fetch": store.value("SELECT max(fetched_at) FROM pages"),
+            "kinds": read_kinds(store, utc_text(moment), config.crawl.revisit_hours),
             "states": {
                 row["state"]: row["n"] for row in store.query("SELECT state, count(*) AS n FROM domain_pings GROUP BY 1 ORDER BY 2 DESC, 1")
             },

@@ -36,10 +36,63 @@ _SECTIONS = {
     "carrières recrutement empleo trabaja lavora vacatures werken jobb kariera praca carreiras vagas",
 }
 _WORDS = {kind: frozenset(words.split()) for kind, words in _SECTIONS.items()}
+# How listings call their next page, symbols included.
+_NEXT = frozenset(
+    [
+        *(
+            "next",
+            "next page",
+            "next »",
+            "next ›",
+            "next →",
+            "older",
+            "older posts",
+            "older entries",
+            "older articles",
+            "older news",
+            "more news",
+        ),
+        *(
+            "weiter",
+            "nächste",
+            "nächste seite",
+            "ältere",
+            "ältere beiträge",
+            "ältere einträge",
+            "suivant",
+            "page suivante",
+            "articles plus anciens",
+        ),
+        *(
+            "siguiente",
+            "página siguiente",
+            "entradas anteriores",
+            "successivo",
+            "successiva",
+            "pagina successiva",
+            "volgende",
+            "volgende pagina",
+        ),
+        *(
+            "nästa",
+            "nästa sida",
+            "neste",
+            "neste side",
+            "næste",
+            "næste side",
+            "następna",
+            "próxima",
+            "próxima página",
+            "seguinte",
+            "seuraava",
+        ),
+        *("›", "»", "→", "⟩", "〉", ">", ">>", "← older posts", "« older entries", "older posts →"),
+    ]
+)
 _FEED_TYPES = ("application/rss+xml", "application/atom+xml", "application/feed+json")
 _NOT_AN_ARTICLE = re.compile(
     r"/(?:tag|tags|category|categories|author|authors|page|search|login|cart|privacy|terms|contact|about|imprint|feed|wp-\w+)(?:/|$)|"
-    r"\.(?:pdf|jpe?g|png|gif|svg|webp|zip|mp4|mp3|css|js|ics|xml|rss)$",
+    r"/index\d*\.\w+$|\.(?:pdf|jpe?g|png|gif|svg|webp|zip|mp4|mp3|css|js|ics|xml|rss)$",
     re.IGNORECASE,
 )
 _PARKED = re.compile(
@@ -89,7 +142,7 @@ def discover_links(body: bytes, url: str, kind: str) -> dict[str, Any]:
     if page is None:
         return {"links": [], "next": None}
     base = urlsplit(url).path.rstrip("/")
-    base = re.sub(r"/(?:page/\d+|index\.\w+)$", "", base)
+    base = re.sub(r"/(?:page/\d+|index\d*\.\w+)$", "", base)
     found: dict[str, Link] = {}
     for link in _links(page, url):
         path = urlsplit(link["url"]).path
@@ -97,9 +150,22 @@ def discover_links(body: bytes, url: str, kind: str) -> dict[str, Any]:
         wanted = beneath or (kind != "careers" and is_dated_path(path))
         if wanted and is_fetchable(link["url"]) and not _NOT_AN_ARTICLE.search(path):
             found.setdefault(link["url"], link)
-    following = page.xpath("//a[contains(concat(' ', @rel, ' '), ' next ')]/@href | //link[@rel='next']/@href")
-    target = _absolute(url, following[0]) if following else None
-    return {"links": list(found.values())[:MAX_LINKS], "next": target if target and target != canonical_url(url) else None}
+    return {"links": list(found.values())[:MAX_LINKS], "next": _next_page(page, url, base)}
+
+
+def _next_page(page: html.HtmlElement, url: str, base: str) -> str | None:
+    """The next page of a listing: the one that says so (rel), else the first link beneath the listing whose text or label does."""
+    here = canonical_url(url)
+    for href in page.xpath("//a[contains(concat(' ', @rel, ' '), ' next ')]/@href | //link[@rel='next']/@href"):
+        target = _absolute(url, href)
+        if target and target != here:
+            return target
+    for node in islice(page.iter("a"), MAX_ANCHORS):
+        label = " ".join((node.get("aria-label") or node.text_content()).split()).lower().strip(" .")
+        target = _absolute(url, node.get("href") or "") if label in _NEXT else None
+        if target and target != here and urlsplit(target).path.startswith(base):
+            return target
+    return None
 
 
 def parse_feed(body: bytes, url: str) -> list[dict[str, str | None]]:
@@ -179,7 +245,7 @@ def section_of(url: str, text: str = "") -> str | None:
     segments = [part for part in unquote(urlsplit(url).path).lower().strip("/").split("/") if part]
     if len(segments) > 3:
         return None
-    last = segments[-1] if segments else ""
+    last = re.sub(r"\.\w{2,5}$", "", segments[-1]) if segments else ""
     label = "-".join(text.lower().split())
     host = (urlsplit(url).hostname or "").split(".")[0]
     for kind, words in _WORDS.items():

@@ -205,6 +205,7 @@ class CrawlSession:
         page_id = self.store.value(
             "SELECT page_id FROM pages WHERE url = ? ORDER BY checked_at DESC, fetched_at DESC LIMIT 1", (response.url,)
         )
+        self.counts["not_modified"] += 1
         if page_id is not None:
             self.keep_unchanged(page_id)
             self._note_revisit(response, page_id, None)

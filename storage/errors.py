@@ -8,6 +8,7 @@ BellwetherError                 an expected failure; the command prints its mess
 │   ├── StoreVersionError       the store was made by a newer version
 │   └── StoreLockedError        another job is writing
 ├── ArchiveError                a WARC file or record cannot be read
+├── UnhealthyCrawlError         more of a crawl's requests failed than crawl.max_failed_share allows
 ├── ModelError                  a model file is missing or not the one we know
 └── UnknownAccountError         no account under that name
 """
@@ -48,6 +49,10 @@ class StoreLockedError(StoreError):
 
 class ArchiveError(BellwetherError):
     """A WARC file or record cannot be read."""
+
+
+class UnhealthyCrawlError(BellwetherError):
+    """So much of a crawl failed that somebody should look; what came home is kept."""
 
 
 class ModelError(BellwetherError):
