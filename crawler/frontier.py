@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Collection, Iterator
 from datetime import date, timedelta
 
 from crawler.config import CrawlConfig
@@ -13,6 +15,8 @@ from storage.store import Row
 from urls import canonical_url
 
 MAX_TRIES = 3
+CHUNK = 200
+_NEXT_DUE = "SELECT d.position, f.* FROM temp.due_urls d CROSS JOIN frontier_urls f USING (frontier_id) WHERE d.position > ? ORDER BY d.position LIMIT ?"
 
 
 class Frontier:
@@ -61,17 +65,27 @@ class Frontier:
         row = next(self._store.query("SELECT * FROM frontier_urls WHERE frontier_id = ?", (frontier_id,)), None)
         return _record(row) if row else None
 
-    def due(self, accounts: set[str]) -> list[FrontierUrl]:
-        """What to fetch now: per account the newest first and no more than the configuration allows.
+    def list_due(self, accounts: Collection[str]) -> int:
+        """Notes what to fetch now in a table of this connection: per account the newest first and no more than the configuration allows; how many.
 
         A page that could not be had rests as long as a source does, so that a crawl that goes on after a kill does not ask again.
         """
-        rows = self._store.query(
-            "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY account_id, kind ORDER BY coalesce(published_hint, '') DESC, url) AS place"
-            " FROM frontier_urls WHERE state = 'due' AND (tried_at IS NULL OR tried_at <= ?)) WHERE place <= ? ORDER BY place, account_id, kind",
-            (self._config.stale_before(), self._config.max_articles_per_account),
+        self._store.execute_outside("DROP TABLE IF EXISTS temp.due_urls")
+        self._store.execute_outside("CREATE TEMP TABLE due_urls (position INTEGER PRIMARY KEY, frontier_id TEXT NOT NULL)")
+        return self._store.execute(
+            "INSERT INTO temp.due_urls (frontier_id) SELECT frontier_id FROM (SELECT *, row_number() OVER"
+            " (PARTITION BY account_id, kind ORDER BY coalesce(published_hint, '') DESC, url) AS place FROM frontier_urls"
+            " WHERE state = 'due' AND (tried_at IS NULL OR tried_at <= ?)) WHERE place <= ?"
+            " AND account_id IN (SELECT value FROM json_each(?)) ORDER BY place, account_id, kind",
+            (self._config.stale_before(), self._config.max_articles_per_account, json.dumps(sorted(accounts))),
         )
-        return [_record(row) for row in rows if row["account_id"] in accounts]
+
+    def iter_due(self) -> Iterator[FrontierUrl]:
+        """The pages noted, a few at a time, so that a long list costs no memory."""
+        last = 0
+        while rows := list(self._store.query(_NEXT_DUE, (last, CHUNK))):
+            last = rows[-1]["position"]
+            yield from (_record(row) for row in rows)
 
     def tried(self, page: FrontierUrl, fetched: bool, final: bool = False) -> FrontierUrl:
         """The page's record after an attempt; three failures, or a final one, end it."""
