@@ -90,12 +90,12 @@ def rank(i: int) -> int:
     return 0 if score(i) >= 75 else 1 if score(i) >= 55 else 2 if score(i) >= 30 else 3
 
 
-def report_in(path: Path, file_format: str) -> tuple[int, float, float, float]:
+def report_in(path: Path, file_format: str, country: str | None) -> tuple[int, float, float, float]:
     """Writes a report, in a process of its own, so that its peak is its own: rows, seconds, seconds of the processor, peak MiB."""
     start = time.perf_counter()
     with open_reader(path) as store:
         target = path.with_name(f"report.{file_format}")
-        written = write_report(store, load_catalogue(None), REPORTS["security"], target, None, date(2026, 11, 1), file_format)
+        written = write_report(store, load_catalogue(None), REPORTS["security"], target, None, date(2026, 11, 1), file_format, (), country)
     return written.n_rows, time.perf_counter() - start, time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
@@ -155,6 +155,7 @@ def main() -> None:
     parser.add_argument("--accounts", type=int, default=1_000_000)
     parser.add_argument("--store", type=Path, help="keep the book here, or use the one that is here")
     parser.add_argument("--formats", nargs="*", default=list(FORMATS))
+    parser.add_argument("--country", choices=COUNTRIES, help="reports of this country's accounts, a ninth of the book")
     parser.add_argument("--no-table", action="store_true", help="only the reports")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -166,7 +167,7 @@ def main() -> None:
                 print(f"accounts table, {asked.__name__.replace('_', ' ')}, {line}", flush=True)
         for file_format in chosen.formats:
             with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as worker:
-                n_rows, seconds, busy, peak = worker.submit(report_in, path, file_format).result()
+                n_rows, seconds, busy, peak = worker.submit(report_in, path, file_format, chosen.country).result()
             print(f"report {file_format}: {n_rows} rows in {seconds:.0f} s, {busy:.0f} s of the processor, peak {peak:.0f} MiB", flush=True)
 
 

@@ -99,15 +99,20 @@ class Visit:
             )
             assert [fault for fault in found if fault[0] in ("serious", "critical")] == [], self.page.url
 
+    def follow(self, to_click: Any) -> None:
+        """Clicks what leads to another page, waits until it is there, and looks it over."""
+        with self.page.expect_navigation():
+            to_click.click()
+        self.look()
+
     def sign_in(self, url: str) -> None:
         """From the first page to the overview."""
         self.page.goto(url)
         self.look()
         self.page.get_by_label("Name").fill("chief")
         self.page.get_by_label("Password").fill(PASSWORD)
-        self.page.get_by_role("button", name="Sign in").click()
-        self.page.wait_for_url("**/overview")
-        self.look()
+        self.follow(self.page.get_by_role("button", name="Sign in"))
+        assert self.page.url.endswith("/overview")
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
@@ -118,18 +123,15 @@ def test_from_sign_in_to_a_scheduled_report_and_a_reasons_archived_page(
     visit = Visit(context)
     page = visit.page
     visit.sign_in(hub_url)
-    page.get_by_role("link", name="Reports", exact=True).click()
-    visit.look()
-    page.get_by_role("link", name="Create a report").click()
-    visit.look()
-    page.get_by_role("link", name="Cloud & AI Platform propensity").click()
+    visit.follow(page.get_by_role("link", name="Reports", exact=True))
+    visit.follow(page.get_by_role("link", name="Create a report"))
+    visit.follow(page.get_by_role("link", name="Cloud & AI Platform propensity"))
     page.get_by_label("Name", exact=True).fill(f"Mondays in {scheme}")
     page.get_by_text("Filters", exact=True).click()
     page.get_by_label("Small").check()
     visit.look()
-    page.get_by_role("button", name="Preview").click()
+    visit.follow(page.get_by_role("button", name="Preview"))
     assert page.locator(".preview tbody tr").count() > 0
-    visit.look()
     page.get_by_role("button", name="Make the CSV file").click()
     page.wait_for_selector(".state-ready")
     with page.expect_download() as waiting:
@@ -139,51 +141,42 @@ def test_from_sign_in_to_a_scheduled_report_and_a_reasons_archived_page(
         rows = list(csv.DictReader(file))
     assert rows
     assert {row["SubSegment"] for row in rows} == {"Small"}
-    page.get_by_role("button", name="Keep this schedule").click()
-    page.get_by_role("link", name="My reports").click()
+    visit.follow(page.get_by_role("button", name="Keep this schedule"))
+    visit.follow(page.get_by_role("link", name="My reports"))
     row = page.locator("tbody tr", has_text=f"Mondays in {scheme}")
     assert "Monthly on the 25" in row.inner_text()
     assert "ready" in row.inner_text()
-    visit.look()
 
-    page.get_by_role("link", name="Accounts", exact=True).click()
+    visit.follow(page.get_by_role("link", name="Accounts", exact=True))
     page.get_by_label("Name or domain").fill("MarkerP1")
-    page.get_by_role("button", name="Show").click()
-    visit.look()
+    visit.follow(page.get_by_role("button", name="Show"))
     reason = page.locator("details[open] .reasons a", has_text="Archived page")
     for i in range(page.locator("tbody a").count()):
-        page.locator("tbody a").nth(i).click()
+        visit.follow(page.locator("tbody a").nth(i))
         if reason.count():
             break
         page.go_back()
-    visit.look()
     folded = page.locator("details.product:not([open]) > summary").first
     folded.click()
     visit.look()
     quote = page.locator("details[open] .reasons blockquote").first.inner_text()
-    reason.first.click()
+    visit.follow(reason.first)
     assert "MarkerP1" in quote
     assert quote.removesuffix(" grows") in page.locator("main").inner_text()
-    visit.look()
-    page.get_by_role("link", name="Plays").click()
-    visit.look()
-    page.get_by_role("link", name="Audit", exact=True).click()
+    visit.follow(page.get_by_role("link", name="Plays"))
+    visit.follow(page.get_by_role("link", name="Audit", exact=True))
     page.get_by_label("Action").select_option("download")
-    page.get_by_role("button", name="Show").click()
+    visit.follow(page.get_by_role("button", name="Show"))
     assert set(page.locator("tbody td[data-name=Action]").all_inner_texts()) == {"download"}
-    visit.look()
     page.get_by_role("searchbox", name="Person").fill("nobody of this name")
-    page.get_by_role("button", name="Show").click()
+    visit.follow(page.get_by_role("button", name="Show"))
     assert page.get_by_role("heading", name="No entry").is_visible()
-    visit.look()
-    page.get_by_role("link", name="chief: change the password").click()
-    visit.look()
+    visit.follow(page.get_by_role("link", name="chief: change the password"))
     page.get_by_label("Present password").fill(PASSWORD)
     page.get_by_label("New password", exact=True).fill("a sentence that I keep")
     page.get_by_label("New password again").fill("a sentence that I keep, or not")
-    page.get_by_role("button", name="Change it").click()
+    visit.follow(page.get_by_role("button", name="Change it"))
     assert "not written the same twice" in page.get_by_role("alert").inner_text()
-    visit.look()
     # Chromium reports a refused form as a failed load; it is the only complaint there may be.
     assert [text for text in visit.complaints if "422" not in text] == []
     context.close()
@@ -207,6 +200,7 @@ def test_the_keyboard_alone_reaches_the_page_and_signs_in(browser: Any, hub_url:
     context = browser.new_context()
     page = Visit(context).page
     page.goto(hub_url)
+    page.wait_for_function("document.activeElement.name === 'username'")
     page.keyboard.type("chief")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
