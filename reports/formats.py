@@ -12,7 +12,7 @@ from typing import Any
 from reports.spreadsheet import safe_cell
 from storage.store import Row
 
-PARQUET_BATCH = 10_000
+PARQUET_BATCH = 5_000
 ROWS_A_SHEET = 1_048_575  # Excel's most, less the header
 BYTES_A_SHEET = 1_900_000_000  # a part of 2 GiB makes the file one of ZIP64, which Excel offers to repair
 BYTES_A_CELL = 52  # of its marks, beside its text
