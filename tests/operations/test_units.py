@@ -16,7 +16,7 @@ from bellwether.cli import app
 DEPLOY = Path(__file__).parents[2] / "deploy"
 PROGRAM = "/opt/bellwether/.venv/bin/bellwether"
 ANALYZE = shutil.which("systemd-analyze")
-UNITS = sorted(path.name for path in DEPLOY.iterdir())
+UNITS = sorted(path.name for path in DEPLOY.iterdir() if path.suffix in (".service", ".timer"))
 
 
 @pytest.mark.skipif(ANALYZE is None, reason="no systemd-analyze on this machine (Debian: apt-get install systemd)")
