@@ -17,25 +17,30 @@ HUB = "hub.db"
 
 
 def back_up(config: Config, folder: Path) -> Iterator[str]:
-    """Writes the copies; a line for each thing done.
+    """Writes the copies; a line for each thing done. The manifest comes last: what has none was cut short, and is written again.
 
     Raises:
         InputError: there is a backup in the folder already.
     """
-    if (folder / config.db.name).exists():
+    if (folder / MANIFEST).exists():
         raise InputError(f"{folder} holds a backup already; name another folder")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for source in (config.db, config.db.with_name(HUB)):
         if source.exists():
-            copy_database(source, folder / source.name)
-            (folder / source.name).chmod(0o600)
+            part = folder / f"{source.name}.part"
+            part.unlink(missing_ok=True)
+            copy_database(source, part)
+            part.chmod(0o600)
+            part.replace(folder / source.name)
             yield f"copied  {source} to {folder / source.name}"
     files = sorted(config.archive.glob("*.warc*"))
-    with (folder / MANIFEST).open("w", encoding="utf-8", newline="") as file:
+    part = folder / f"{MANIFEST}.part"
+    with part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["file", "n_bytes", "sha256"])
         for path in files:
             writer.writerow([path.name, path.stat().st_size, _digest(path, path.stat().st_size)])
+    part.replace(folder / MANIFEST)
     yield f"listed  {len(files)} archive files in {folder / MANIFEST}"
 
 
@@ -47,6 +52,8 @@ def put_back(config: Config, folder: Path) -> Iterator[str]:
     """
     if not (folder / config.db.name).is_file():
         raise InputError(f"no backup of {config.db.name} in {folder}")
+    if not (folder / MANIFEST).is_file():
+        raise InputError(f"the backup in {folder} was cut short: it has no {MANIFEST}; restore another")
     if config.db.exists():
         raise InputError(f"{config.db} exists; move it away first, so that nothing is overwritten")
     for name in (config.db.name, HUB):

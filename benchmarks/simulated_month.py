@@ -44,17 +44,12 @@ def run_month(folder: Path, n_accounts: int, n_posts: int, n_jobs: int = 2, with
     """Stage → what it took, for new companies with so many new posts each; and of a second visit, a day later, when nothing is new."""
     folder.mkdir(parents=True, exist_ok=True)
     write_files(folder, n_accounts)
-    n_rows = n_accounts
     spent: dict[str, Spent] = {}
     with served_web(folder, n_posts) as ports:
         meter = Meter(folder, ports)
         meter.run(0, "init")
-        _write_config(folder, ports, TODAY)
-        imports = [
-            meter.run(n_rows, "import", kind, f"{kind}.csv", "--observed-on", "2023-11-01")
-            for kind in ("accounts", "transactions", "opportunities")
-        ]
-        spent["import"] = _total(n_accounts, imports)
+        write_config(folder, ports, TODAY)
+        spent["import"] = _import(meter, n_accounts)
         spent["ping"] = meter.run(n_accounts, "crawl", "domains")
         spent["feed"] = meter.run(n_accounts, "crawl", "feeds")
         spent["page"] = meter.run(n_accounts * n_posts, "crawl", "articles")
@@ -63,10 +58,24 @@ def run_month(folder: Path, n_accounts: int, n_posts: int, n_jobs: int = 2, with
         spent["score"] = meter.run(n_accounts, "score", "--as-of", str(TODAY))
         spent["report"] = meter.run(n_accounts, "report", "security", "--out", "security.csv")
         if with_revisit:
-            _write_config(folder, ports, TODAY + timedelta(days=1))
+            write_config(folder, ports, TODAY + timedelta(days=1))
             spent["revisit"] = _total(n_accounts, [meter.run(n_accounts, "crawl", kind) for kind in ("domains", "feeds")])
     _require_whole(folder, n_accounts, n_posts)
     return spent
+
+
+def import_files(folder: Path, n_accounts: int) -> Spent:
+    """What the import of so many accounts with their transactions and deals took, in a new store."""
+    folder.mkdir(parents=True)
+    write_files(folder, n_accounts)
+    meter = Meter(folder, None)
+    meter.run(0, "init")
+    return _import(meter, n_accounts)
+
+
+def _import(meter: Meter, n_accounts: int) -> Spent:
+    kinds = ("accounts", "transactions", "opportunities")
+    return _total(n_accounts, [meter.run(n_accounts, "import", kind, f"{kind}.csv", "--observed-on", "2023-11-01") for kind in kinds])
 
 
 def _require_whole(folder: Path, n_accounts: int, n_posts: int) -> None:
@@ -123,7 +132,8 @@ def _write(path: Path, head: str, rows: object) -> None:
         csv.writer(file, lineterminator="\n").writerows(rows)  # type: ignore[arg-type]
 
 
-def _write_config(folder: Path, ports: dict[str, int], today: date) -> None:
+def write_config(folder: Path, ports: dict[str, int], today: date) -> None:
+    """A bellwether.toml that finds the simulated web, on a day, and no other network."""
     (folder / "bellwether.toml").write_text(
         f'[crawl]\nnameservers = ["127.0.0.1:{ports["dns"]}"]\nallow_nets = ["127.0.0.0/8"]\ndelay_s = 0\ntimeout_s = 300\n'
         f'frozen_clock = "{today}T06:00:00Z"\n[crawl.loopback_ports]\n80 = {ports["http"]}\n443 = {ports["https"]}\n',

@@ -24,7 +24,7 @@ from typing import Any
 from bellwether.cluster import CRAWLED, EXTRACTED, SCORED
 from bellwether.plan import COSTS_FILE, NIGHTLY, Plan, Premises, UnitCost, UnitCosts, load_costs, plan
 from benchmarks import scoring_scale
-from benchmarks.simulated_month import Meter, Spent, run_month
+from benchmarks.simulated_month import Meter, Spent, import_files, run_month
 from benchmarks.simulated_web import N_POSTS, TODAY
 from storage.partitions import load_part, merge_tables, write_part, write_results
 from storage.store import open_reader, open_writer
@@ -55,9 +55,10 @@ def measure(is_short: bool = False) -> UnitCosts:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         small, large = (run_month(folder / f"{n}", n, N_POSTS, with_revisit=True) for n in (few, many))
-        costs = {name: _cost(name, small[name], large[name]) for name in ("import", "ping", "feed", "revisit", "page", "document")}
+        costs = {name: _cost(name, small[name], large[name]) for name in ("ping", "feed", "revisit", "page", "document")}
         with open_reader(folder / f"{many}" / "bellwether.db") as store:
             events_per_page = store.value("SELECT count(*) FROM signal_events") / (many * N_POSTS)
+        costs["import"] = _import_cost(folder, *books)
         for name, cpu_s in _writing_costs(folder / f"{many}", many).items():
             costs[name] = replace(costs[name], writing_cpu_s=round(cpu_s, 7))
         costs |= _scoring_costs(folder, *books)
@@ -85,6 +86,11 @@ def _cost(name: str, small: Spent, large: Spent) -> UnitCost:
         network_bytes=slope("network_bytes", 1),
         n_requests=slope("n_requests", 2),
     )
+
+
+def _import_cost(folder: Path, few: int, many: int) -> UnitCost:
+    small, large = (import_files(folder / f"files-{n}", n) for n in (few, many))
+    return _cost("import", small, large)
 
 
 def _scoring_costs(folder: Path, few: int, many: int) -> dict[str, UnitCost]:

@@ -139,7 +139,7 @@ def copy_database(source: Path, target: Path) -> None:
     try:
         connection.execute("VACUUM INTO ?", (str(target),))
     except sqlite3.DatabaseError as error:
-        raise StoreError(f"cannot copy {source}: {error}; run `bellwether doctor`") from error
+        raise StoreError(f"cannot copy {source} to {target}: {error}; is there room? else run `bellwether doctor`") from error
     finally:
         connection.close()
 

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
 from io import BytesIO
 from pathlib import Path
 
@@ -14,7 +20,7 @@ from signals.ingestion import ingest_files
 from storage.archive import ArchiveWriter, read_response
 from storage.errors import ArchiveError
 from storage.records import Account
-from storage.store import Store, create_store, open_writer
+from storage.store import Store, create_store, open_reader, open_writer
 
 AT = "2026-10-01T00:00:00Z"
 HTML = (("Content-Type", "text/html"),)
@@ -122,3 +128,32 @@ def test_a_damaged_file_costs_what_is_damaged_and_says_where(book: Path) -> None
         assert store.value("SELECT detail FROM failures").startswith(str(book / "torn.warc.gz"))
     with pytest.raises(ArchiveError, match=r"moved or truncated|cannot read"):
         read_response(book / "torn.warc.gz", records[3][1])
+
+
+def test_killed_at_random_moments_the_command_ends_with_every_page_once(book: Path) -> None:
+    n_files, n_records = 3, 2_000
+    files = [book / f"cc-{n}.warc.gz" for n in range(n_files)]
+    for n, file in enumerate(files):
+        _warc(file, n * n_records, n_records)
+    (book / "bellwether.toml").write_text('[storage]\ndb = "book.db"\n', encoding="utf-8")
+    command = [sys.executable, "-m", "bellwether", "ingest", *(file.name for file in files), "--jobs", "2"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    dice, counted = random.Random(20261127), []
+    for n_wanted in sorted(dice.randrange(100, n_files * n_records - 600) for _ in range(3)):
+        with subprocess.Popen(command, cwd=book, env=environment, stdout=subprocess.DEVNULL) as job:
+            while job.poll() is None and _n_pages(book) < n_wanted:
+                time.sleep(0.01)
+            job.send_signal(signal.SIGKILL)
+        counted.append(_n_pages(book))
+    assert counted[0] < counted[-1] < n_files * n_records, counted
+    done = subprocess.run(command, cwd=book, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    with open_reader(book / "book.db") as store:
+        assert store.integrity() == "ok"
+        assert store.value("SELECT count(*) FROM pages") == store.value("SELECT count(DISTINCT url) FROM pages") == n_files * n_records
+        assert store.value("SELECT count(*) FROM failures") == 0
+
+
+def _n_pages(book: Path) -> int:
+    with open_reader(book / "book.db") as store:
+        return int(store.value("SELECT count(*) FROM pages"))

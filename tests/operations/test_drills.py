@@ -14,13 +14,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from bellwether.backup import back_up, put_back
 from bellwether.config import load_config
+from benchmarks.simulated_month import write_config, write_files
+from benchmarks.simulated_web import served_web
 from examples.demo import BOOK, BOOK_KNOWN_SINCE, KINDS
+from storage.archive import read_response
 from storage.store import open_reader, open_writer
 
 ROOT = Path(__file__).parents[2]
@@ -30,12 +34,24 @@ N_ACCOUNTS = 150
 AS_OF = "2026-11-01"
 RESULTS = ("accounts", "firmographics", "subscriptions", "transactions", "opportunities", "signal_events", "scoring_runs", "fit_scores",
            "signal_scores", "cluster_assignments", "cluster_movements", "model_versions", "report_runs")  # fmt: skip
+# What a crawl brings home, but for when it came and where in the archive it lies.
+COLLECTED = {
+    "domain_pings": "account_id, state",
+    "sources": "source_id, url, kind",
+    "pages": "page_id, account_id, url, kind, content_hash",
+    "frontier_urls": "frontier_id, url, state",
+    "documents": "document_id, page_id, title, text",
+}
 SCORE = ("score", "--as-of", AS_OF)
-STAGES = {
+ON_BOOK = {
     "import": ("import", "transactions", "transactions.csv"),
+    "learn": ("learn", "--as-of", AS_OF),
     "score": SCORE,
     "report": ("report", "security", "--out", "security.csv"),
 }
+ON_SITES = {"crawl": ("crawl",), "extract": ("extract", "--jobs", "1")}
+STAGES = ON_BOOK | ON_SITES
+N_COMPANIES, N_POSTS = 6, 3
 pytestmark = pytest.mark.timeout(3_600 if IS_LONG else 600)
 
 
@@ -56,6 +72,12 @@ def _digest(folder: Path) -> str:
         assert store.integrity() == "ok"
         assert list(store.query("PRAGMA foreign_key_check")) == []
         rows = [sorted(json.dumps(list(row.values())) for row in store.query(f"SELECT * FROM {table}")) for table in RESULTS]
+        rows += [
+            sorted(json.dumps(list(row.values())) for row in store.query(f"SELECT {columns} FROM {table}"))
+            for table, columns in COLLECTED.items()
+        ]
+        for page in store.query("SELECT url, warc_file, warc_offset FROM pages"):
+            assert read_response(folder / "archive" / page["warc_file"], page["warc_offset"]).url == page["url"]
     report = folder / "security.csv"
     return hashlib.sha256(json.dumps(rows).encode() + (report.read_bytes() if report.exists() else b"")).hexdigest()
 
@@ -81,18 +103,35 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stages(book: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, str, float]]:
+def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A store with a few companies whose sites are served on loopback as long as the drills run."""
+    folder = tmp_path_factory.mktemp("sites")
+    with served_web(tmp_path_factory.mktemp("web"), N_POSTS) as ports:
+        assert _run(folder, "init")[0] == 0
+        write_config(folder, ports, date.fromisoformat(AS_OF))
+        write_files(folder, N_COMPANIES)
+        code, said = _run(folder, "import", "accounts", "accounts.csv", "--observed-on", BOOK_KNOWN_SINCE)
+        assert code == 0, said
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def stages(book: Path, sites: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, str, float]]:
     """Per stage: a folder as it is before the stage, the digest after an undisturbed run, and how many seconds that took."""
     found = {}
-    current = book
-    for name, command in STAGES.items():
-        after = tmp_path_factory.mktemp(name) / "after"
-        shutil.copytree(current, after)
-        began = time.monotonic()
-        code, said = _run(after, *command)
-        assert code == 0, said
-        found[name] = (current, _digest(after), time.monotonic() - began)
-        current = after
+    for start, commands in ((book, ON_BOOK), (sites, ON_SITES)):
+        current = start
+        for name, command in commands.items():
+            after = tmp_path_factory.mktemp(name) / "after"
+            shutil.copytree(current, after)
+            began = time.monotonic()
+            code, said = _run(after, *command)
+            assert code == 0, said
+            found[name] = (current, _digest(after), time.monotonic() - began)
+            current = after
+    with open_reader(current / "bellwether.db") as store:
+        assert store.value("SELECT count(*) FROM documents") >= N_COMPANIES * N_POSTS
+        assert store.value("SELECT count(*) FROM signal_events") > 0
     return found
 
 
@@ -154,6 +193,34 @@ def test_a_disk_that_fails_at_some_write_costs_one_clear_line_and_nothing_else(
     assert n_failed, "no write was missed: the drill drills nothing"
 
 
+@pytest.mark.parametrize("what", ["a failing disk", "a full disk"])
+def test_a_backup_that_was_cut_short_is_none_and_is_made_again_in_its_place(
+    stages: dict[str, tuple[Path, str, float]], broken_machine: str, tmp_path: Path, what: str
+) -> None:
+    before = stages["extract"][0]
+    expected = _digest(before)
+    assert _run(before, "backup", str(tmp_path / "counted"), LD_PRELOAD=broken_machine, BROKEN_COUNT=str(tmp_path / "n"))[0] == 0
+    n_writes = max(int(line) for line in (tmp_path / "n").read_text().split())
+    breakage = {"BROKEN_WITH": str(errno.ENOSPC), "BROKEN_FOR": "1000000000"} if what == "a full disk" else {"BROKEN_WITH": str(errno.EIO)}
+    n_failed = 0
+    for point in range(N_POINTS):
+        kept, folder = tmp_path / f"kept-{point}", tmp_path / f"restored-{point}"
+        n = 1 + point * (n_writes - 1) // max(1, N_POINTS - 1)
+        code, said = _run(before, "backup", str(kept), LD_PRELOAD=broken_machine, BROKEN_AT=str(n), **breakage)
+        assert "Traceback" not in said, f"write {n} of {n_writes}: {said}"
+        shutil.copytree(before, folder)
+        (folder / "bellwether.db").unlink()
+        if code:
+            n_failed += 1
+            assert _run(folder, "restore", str(kept))[0] == 1, "half a backup is taken for a whole one"
+            code, said = _run(before, "backup", str(kept))
+            assert code == 0, said
+        code, said = _run(folder, "restore", str(kept))
+        assert code == 0, said
+        assert _digest(folder) == expected, f"write {n} of {n_writes}"
+    assert n_failed, "no write was missed: the drill drills nothing"
+
+
 @pytest.mark.parametrize("seconds", [-400 * 86_400, 400 * 86_400])
 def test_a_clock_that_jumps_while_scoring_changes_no_score(
     stages: dict[str, tuple[Path, str, float]], broken_machine: str, tmp_path: Path, seconds: int
@@ -191,6 +258,7 @@ def test_a_truncated_store_is_told_with_what_to_do_and_its_backup_goes_on_from_t
 READER = """
 import sqlite3, sys, time
 from pathlib import Path
+from storage.archive import read_response
 from storage.store import open_reader
 until, n = time.monotonic() + float(sys.argv[2]), 0
 while time.monotonic() < until:
