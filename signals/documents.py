@@ -12,17 +12,15 @@ from urllib.parse import urlsplit
 import lxml.html
 from lxml.etree import ParserError, iterwalk
 
+from signals.main_text import MAIN_TEXT_FOLDER, load_reader
 from signals.privacy import remove_contacts
 from signals.publication_dates import ARTICLE_TYPES, THREAD_TYPES, parse_iso_date, publication_date
 from storage.archive import ArchivedResponse, read_response
 
 MAX_TEXT_CHARS = 200_000
-MAX_NODES = 60_000  # pages above this are tables of data or attacks; trafilatura's time grows faster than their size
+MAX_NODES = 60_000  # pages above this are tables of data or attacks; readers' time grows faster than their size
 MAX_ATTRIBUTES = 200
 MAX_DEPTH = 200  # of nested tags; the readers' time grows with its square, and the parser itself stops at 256
-SHORT_OF_OTHER = 0.8  # trafilatura's text is too short below this share of resiliparse's words
-SHORT_OF_WHOLE = 0.25  # a main text is too short below this share of the page's words
-MAYBE_SHORT_WORDS = 500  # longer texts are not held against the whole page, which takes as long again to read
 MAX_TITLE_CHARS = 300
 NEVER = "9999-12-31"  # the day of archiving where a record does not tell it
 _WINDOW_TITLE = re.compile(r"(.+?)(?:\s+[|–—·•»-]\s+[^|–—·•»]{1,40})?$")  # without the site's name behind it
@@ -31,13 +29,10 @@ _FORUM_HOST = re.compile(r"(?:forums?|community|boards?|discuss(?:ions?)?|answer
 _FORUM_URL = re.compile(
     r"/(?:t|topic|thread|threads|forums?|questions|discussions?|boards|comments|talk)/|/(?:viewtopic|showthread|printthread|showtopic)\b|[?&;]topic=\d|/(?:forum|board)-?\d"
 )
-_WORD = re.compile(r"\w+")
 
 
 def prepare_worker() -> None:
     """Loads what the sandbox will not allow later: the language model is unpacked through a temporary file."""
-    import resiliparse.extract.html2text  # noqa: F401
-    import trafilatura  # noqa: F401
     from htmldate import find_date
 
     find_date("<html><body><p>5 October 2026</p></body></html>")
@@ -64,20 +59,31 @@ def extract_document(
         return {"failed": reason, "detail": detail}
 
 
-def parse_response(response: ArchivedResponse, published_hint: str | None = None, page_kind: str = "other") -> dict[str, Any]:
+def parse_response(
+    response: ArchivedResponse, published_hint: str | None = None, page_kind: str = "other", main_text_model: Path = MAIN_TEXT_FOLDER
+) -> dict[str, Any]:
     """The same for a response at hand.
 
     Raises:
         NoDocumentError: ``not_html``, ``empty``, ``too_complex`` or ``no_text``, with a detail.
     """
-    _require_html(response)
-    html = decode_html(response)
-    tree = _parse(html)
-    structured = list(iter_json_ld(tree))
+    tree, structured = parse_page(response)
     posting = next((item for item in structured if _is_type(item, {"JobPosting"})), None)
     if posting is not None:
         return _job_document(posting, tree, response.url)
-    return _text_document(html, tree, structured, response.url, published_hint, page_kind, response.archived_at[:10])
+    main = load_reader(main_text_model).read(tree, response.url, json_ld_types(structured))
+    return _text_document(main, tree, structured, response.url, published_hint, page_kind, response.archived_at[:10])
+
+
+def parse_page(response: ArchivedResponse) -> tuple[Any, list[dict[str, Any]]]:
+    """The tree of a page and its JSON-LD objects.
+
+    Raises:
+        NoDocumentError: it is no page, or one that no reader would survive.
+    """
+    _require_html(response)
+    tree = _parse(decode_html(response))
+    return tree, list(iter_json_ld(tree))
 
 
 def decode_html(response: ArchivedResponse) -> str:
@@ -107,6 +113,12 @@ def iter_json_ld(tree: Any) -> Iterator[dict[str, Any]]:
                 graph = item.get("@graph")
                 queue.extend(graph if isinstance(graph, list) else [])
                 yield item
+
+
+def json_ld_types(structured: list[dict[str, Any]]) -> list[str]:
+    """The types that a page's JSON-LD objects claim."""
+    kinds = [kind for item in structured for kind in (item["@type"] if isinstance(item.get("@type"), list) else [item.get("@type")])]
+    return [kind for kind in kinds if isinstance(kind, str)]
 
 
 def language_of(text: str) -> str | None:
@@ -188,9 +200,9 @@ def _plain_text(html: str) -> str:
 
 
 def _text_document(
-    html: str, tree: Any, structured: list[dict[str, Any]], url: str, published_hint: str | None, page_kind: str, fetched_on: str
+    main: str, tree: Any, structured: list[dict[str, Any]], url: str, published_hint: str | None, page_kind: str, fetched_on: str
 ) -> dict[str, Any]:
-    text = remove_contacts(extract_main_text(html, url).strip()[:MAX_TEXT_CHARS])
+    text = remove_contacts(main.strip()[:MAX_TEXT_CHARS])
     if not text:
         raise NoDocumentError("no_text: no main text was found")
     kind = _kind(tree, structured, url, page_kind)
@@ -204,32 +216,6 @@ def _text_document(
         "published_source": source,
         "canonical_url": _canonical_link(tree, url),
     }
-
-
-def extract_main_text(html: str, url: str | None = None) -> str:
-    """Main text of a page; empty where there is none.
-
-    trafilatura is the best reader of articles; on service pages and forums it drops blocks that resiliparse keeps, and on listings both give up
-    too early. So the text is trafilatura's, unless resiliparse finds a good deal more, or both leave out most of the page. The two bounds
-    were chosen by rough steps, and quality hardly moves with them (benchmarks/README.md).
-    """
-    import trafilatura
-    from resiliparse.extract.html2text import extract_plain_text
-
-    found: Any = trafilatura.bare_extraction(html, url=url, include_comments=False, include_tables=True)
-    text = (found.text if found is not None else None) or ""
-    other = extract_plain_text(html, main_content=True, alt_texts=False, preserve_formatting=True, list_bullets=False)
-    if n_words(text) < SHORT_OF_OTHER * n_words(other):
-        text = other
-    whole = trafilatura.html2txt(html) if n_words(text) < MAYBE_SHORT_WORDS else ""
-    if n_words(text) < SHORT_OF_WHOLE * n_words(whole):
-        text = whole
-    return str(text)
-
-
-def n_words(text: str) -> int:
-    """Number of words in a text."""
-    return len(_WORD.findall(text))
 
 
 def _title(tree: Any, structured: list[dict[str, Any]]) -> str | None:

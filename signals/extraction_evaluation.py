@@ -6,7 +6,7 @@ import gzip
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,23 @@ from typing import Any
 import numpy as np
 
 from sandbox import Sandbox, TaskFailure
-from signals.documents import NoDocumentError, decode_html, parse_response, prepare_worker
+from signals import documents
+from signals.documents import NoDocumentError, decode_html, parse_response
+from signals.main_text import MAIN_TEXT_FOLDER, load_reader
 from storage.archive import read_response
 from storage.errors import InputError
+from storage.ids import content_key
 
 __all__ = [
     "evaluate_extraction",
     "extract_both",
+    "iter_pages",
+    "load_gold",
+    "page_key",
     "prepare_worker",
     "word_f1",
-]  # the sandbox prepares its workers with the module of the task
+    "words_of",
+]
 
 N_BOOTSTRAP = 1000
 _WORD = re.compile(r"\w+")
@@ -48,6 +55,8 @@ class ExtractionEvaluation:
     n_pages: int
     n_failures: int
     rows: list[PageTypeScore]
+    n_trained_on: int = 0  # pages that took part in the model's training: where it is not 0, the cross-fitted figures count
+    cross_fitted: dict[str, Any] | None = None
 
     def as_object(self) -> dict[str, Any]:
         """Word-F1 over all on top, by page type beneath."""
@@ -58,24 +67,39 @@ class ExtractionEvaluation:
             "trafilatura_word_f1": self.rows[0].baseline_f1,
             "n_pages": self.n_pages,
             "n_failures": self.n_failures,
+            "n_trained_on": self.n_trained_on,
+            "cross_fitted": self.cross_fitted,
             "by_page_type": {row.page_type: asdict(row) for row in self.rows[1:]},
         }
 
 
 def evaluate_extraction(
-    pages: Path, gold: Path, sandbox: Sandbox, seed: int, on_progress: Callable[[int, int], None] = lambda done, total: None
+    pages: Path,
+    gold: Path,
+    sandbox: Sandbox,
+    seed: int,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    models: Mapping[str, Path] | None = None,
 ) -> ExtractionEvaluation:
-    """Figures for every archived page that the gold file has a text for; a page without a document scores against an empty text."""
-    expected = {row["url"]: row for row in _iter_gold(gold)}
-    with Sandbox(1, sandbox.memory_mb, sandbox.timeout_s) as lister:
-        tasks = [(offset, url) for offset, url in _iter_urls(pages, lister) if url in expected]
+    """Figures for every archived page that the gold file has a text for; a page without a document scores against an empty text.
+
+    Args:
+        models: URL → folder of the main text model that reads it, where it is not the shipped one.
+
+    Raises:
+        InputError: a file cannot be read, or no page of the archive has a gold text.
+    """
+    expected = load_gold(gold)
+    tasks = [(offset, url) for offset, url in iter_pages(pages, sandbox) if url in expected]
     if not tasks:
         raise InputError(f"{pages} holds no page that {gold} has a text for")
     scored: list[tuple[str, float, float]] = []
     n_failures = 0
-    results = sandbox.map(
-        "signals.extraction_evaluation:extract_both", ((b"", {"path": str(pages.absolute()), "offset": offset}) for offset, _ in tasks)
-    )
+    inputs = [
+        (b"", {"path": str(pages.absolute()), "offset": offset, "model": str((models or {}).get(url, MAIN_TEXT_FOLDER))})
+        for offset, url in tasks
+    ]
+    results = sandbox.map("signals.extraction_evaluation:extract_both", inputs)
     for (_, url), result in zip(tasks, results, strict=True):
         texts = {"ours": "", "baseline": ""} if isinstance(result, TaskFailure) else result
         n_failures += isinstance(result, TaskFailure) or not texts["ours"]
@@ -85,17 +109,34 @@ def evaluate_extraction(
     kinds = sorted({kind for kind, _, _ in scored})
     generator = np.random.default_rng(seed)
     rows = [_score("all", scored, generator)] + [_score(kind, [row for row in scored if row[0] == kind], generator) for kind in kinds]
-    return ExtractionEvaluation(len(scored), n_failures, rows)
+    if models is not None:
+        return ExtractionEvaluation(len(scored), n_failures, rows)
+    manifest = load_reader(MAIN_TEXT_FOLDER).manifest
+    trained_on = set(manifest.get("pages", []))
+    n_trained_on = sum(page_key(url) in trained_on for _, url in tasks)
+    return ExtractionEvaluation(len(scored), n_failures, rows, n_trained_on, manifest.get("cross_fitted"))
 
 
-def extract_both(body: bytes, path: str, offset: int) -> dict[str, str]:
+def page_key(url: str) -> str:
+    """What the manifest of a main text model calls a page it was trained on."""
+    return content_key(url)
+
+
+def prepare_worker() -> None:
+    """Loads what the sandbox will not allow later; it prepares its workers with the module of their first task."""
+    import trafilatura  # noqa: F401
+
+    documents.prepare_worker()
+
+
+def extract_both(body: bytes, path: str, offset: int, model: str) -> dict[str, str]:
     """Sandbox task: the page's main text by this engine and by trafilatura alone."""
     import trafilatura
 
     response = read_response(Path(path), offset)
     baseline = trafilatura.extract(decode_html(response), url=response.url, include_comments=False) or ""
     try:
-        return {"ours": parse_response(response)["text"], "baseline": baseline}
+        return {"ours": parse_response(response, main_text_model=Path(model))["text"], "baseline": baseline}
     except NoDocumentError:
         return {"ours": "", "baseline": baseline}
 
@@ -106,29 +147,44 @@ def word_f1(found: str, expected: str) -> float:
     >>> word_f1("A b b", "b b c")
     0.6666666666666666
     """
-    one, other = (Counter(_WORD.findall(text.lower())) for text in (found, expected))
+    one, other = (Counter(words_of(text)) for text in (found, expected))
     total = one.total() + other.total()
     return 2 * (one & other).total() / total if total else 1.0
 
 
-def _iter_gold(gold: Path) -> Iterator[dict[str, Any]]:
+def words_of(text: str) -> list[str]:
+    r"""The runs of ``\w`` of a text in lower case."""
+    return _WORD.findall(text.lower())
+
+
+def load_gold(gold: Path) -> dict[str, dict[str, Any]]:
+    """URL → line of a gold file.
+
+    Raises:
+        InputError: it cannot be read.
+    """
     try:
         with gzip.open(gold, "rt", encoding="utf-8") if gold.suffix == ".gz" else gold.open(encoding="utf-8") as lines:
-            for line in lines:
-                yield json.loads(line)
+            return {row["url"]: row for row in map(json.loads, lines)}
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {gold}: {error}") from error
 
 
-def _iter_urls(pages: Path, sandbox: Sandbox) -> Iterator[tuple[int, str]]:
+def iter_pages(pages: Path, sandbox: Sandbox) -> Iterator[tuple[int, str]]:
+    """Offset and URL of every response of an archive.
+
+    Raises:
+        InputError: it cannot be read.
+    """
     start: int | None = 0
-    while start is not None:
-        listing = sandbox.run("storage.archive:list_responses", b"", path=str(pages.absolute()), start=start)
-        if isinstance(listing, TaskFailure) or (listing["error"] and not listing["responses"]):
-            raise InputError(f"cannot read {pages}: {listing.detail if isinstance(listing, TaskFailure) else listing['error']}")
-        for response in listing["responses"]:
-            yield response["offset"], response["url"]
-        start = listing["next"]
+    with Sandbox(1, sandbox.memory_mb, sandbox.timeout_s) as lister:  # workers are prepared for the module of their first task
+        while start is not None:
+            listing = lister.run("storage.archive:list_responses", b"", path=str(pages.absolute()), start=start)
+            if isinstance(listing, TaskFailure) or (listing["error"] and not listing["responses"]):
+                raise InputError(f"cannot read {pages}: {listing.detail if isinstance(listing, TaskFailure) else listing['error']}")
+            for response in listing["responses"]:
+                yield response["offset"], response["url"]
+            start = listing["next"]
 
 
 def _score(name: str, scored: list[tuple[str, float, float]], generator: np.random.Generator) -> PageTypeScore:

@@ -28,7 +28,7 @@ ONLY_IN = {
     "scrapy": ("crawler/",),
     "sqlite_utils": ("storage/",),
     "sentence_transformers": ("signals/encoder.py",),
-    "trafilatura": ("signals/documents.py", "signals/extraction_evaluation.py"),
+    "trafilatura": ("signals/extraction_evaluation.py",),
     "django": ("hub/",),
 }
 
