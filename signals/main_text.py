@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +19,14 @@ from numpy.typing import NDArray
 from signals.blocks import Blocks, WordWeights, block_features, page_facts, read_blocks
 from storage.errors import ModelError
 
+LONG_WORDS = 15
+MAX_DATELINE_CHARS = 100
+WORDS_BESIDE_DATE = 3  # "Posted on", "Last updated:", "Press release", the time
+_WORD = re.compile(r"\w+")
+_FULL_DATE = re.compile(
+    r"\b\d{1,2}\.?(?: de| of)? [^\W\d_]{3,10}\.?,?(?: de)? (?:19|20)\d\d\b|\b[^\W\d_]{3,10}\.? \d{1,2}(?:st|nd|rd|th)?,? (?:19|20)\d\d\b"
+    r"|\b(?:19|20)\d\d-\d\d-\d\d\b|\b\d{1,2}[./]\d{1,2}[./](?:19|20)?\d\d\b"
+)
 SHARE_OF_LIKES = 0.6  # of the mean over like blocks in a block's probability; anything from 0.3 to 0.6 is as good
 ROWS_AT_ONCE = 2_000  # walkers take memory: rows by trees
 MAIN_TEXT_FOLDER = Path(__file__).with_name("main_text_model")
@@ -76,7 +85,8 @@ class MainTextReader:
         """The main text of a parsed page, a block to a line or more; of a page that waits for its scripts, its own description."""
         blocks = read_blocks(tree)
         is_chosen = self.choose(blocks, page_facts(tree, url, json_ld_types)) if blocks.texts else np.zeros(0, bool)
-        text = "\n".join(text for text, chosen in zip(blocks.texts, is_chosen, strict=True) if chosen)
+        chosen = [text for text, is_wanted in zip(blocks.texts, is_chosen, strict=True) if is_wanted]
+        text = "\n".join(without_dateline(chosen))
         described = description(tree)
         return text if len(text.split()) >= len(described.split()) else described
 
@@ -89,6 +99,21 @@ class MainTextReader:
         table = np.stack([columns[name] for name in self.columns], axis=1).astype(np.float32)
         n_words = columns["n_words"]
         return best_choice(shared_among_likes(self.trees.probabilities(table), blocks, n_words), n_words)
+
+
+def without_dateline(texts: Sequence[str]) -> list[str]:
+    """The texts without those before the first long one that say little but a date: the day stands in the document's date already.
+
+    >>> without_dateline(["A new hall", "Posted on 11 June 2026", "word " * 20 + "end."])[:2]
+    ['A new hall', 'word word word word word word word word word word word word word word word word word word word word end.']
+    """
+    n_opening = next((i for i, text in enumerate(texts) if len(text.split()) >= LONG_WORDS), len(texts))
+    return [text for i, text in enumerate(texts) if i >= n_opening or not _is_dateline(text)]
+
+
+def _is_dateline(text: str) -> bool:
+    rest, n_dates = _FULL_DATE.subn(" ", text[:MAX_DATELINE_CHARS])
+    return bool(n_dates) and len(text) < MAX_DATELINE_CHARS and len(_WORD.findall(rest)) <= WORDS_BESIDE_DATE
 
 
 def shared_among_likes(probabilities: NDArray[np.float64], blocks: Blocks, n_words: NDArray[np.float64]) -> NDArray[np.float64]:
