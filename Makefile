@@ -52,3 +52,4 @@ train: setup
 	$(KEEP_MEMORY) $(BIN)/python -m signals.training $(if $(LABELLED),--out build/base)
 	$(if $(LABELLED),$(KEEP_MEMORY) $(BIN)/python -m signals.adaptation $(LABELLED) --base build/base)
 	$(BIN)/python -m signals.first_stage_training
+	$(if $(PAGES),$(BIN)/python -m signals.block_training $(PAGES))
