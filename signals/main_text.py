@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,8 @@ class MainTextReader:
         blocks = read_blocks(tree)
         is_chosen = self.choose(blocks, page_facts(tree, url, json_ld_types)) if blocks.texts else np.zeros(0, bool)
         chosen = [text for text, is_wanted in zip(blocks.texts, is_chosen, strict=True) if is_wanted]
-        text = "\n".join(without_dateline(chosen))
+        titles = {" ".join(node.text_content().split()) for node in tree.iter("h1")}
+        text = "\n".join(without_title_and_date(chosen, titles))
         described = description(tree)
         return text if len(text.split()) >= len(described.split()) else described
 
@@ -101,14 +102,15 @@ class MainTextReader:
         return best_choice(shared_among_likes(self.trees.probabilities(table), blocks, n_words), n_words)
 
 
-def without_dateline(texts: Sequence[str]) -> list[str]:
-    """The texts without those before the first long one that say little but a date: the day stands in the document's date already.
+def without_title_and_date(texts: Sequence[str], titles: Collection[str]) -> list[str]:
+    """The texts without those before the first long one that repeat a title or say little but a date: both stand in the document already.
 
-    >>> without_dateline(["A new hall", "Posted on 11 June 2026", "word " * 20 + "end."])[:2]
-    ['A new hall', 'word word word word word word word word word word word word word word word word word word word word end.']
+    >>> without_title_and_date(["A new hall", "Posted on 11 June 2026", "The hall is " + "very " * 15 + "large."], ["A new hall"])[0][:11]
+    'The hall is'
     """
-    n_opening = next((i for i, text in enumerate(texts) if len(text.split()) >= LONG_WORDS), len(texts))
-    return [text for i, text in enumerate(texts) if i >= n_opening or not _is_dateline(text)]
+    n_opening = next((i for i, text in enumerate(texts) if len(text.split()) >= LONG_WORDS), 0)
+    opening = [text for text in texts[:n_opening] if " ".join(text.split()) not in titles and not _is_dateline(text)]
+    return [*opening, *texts[n_opening:]]
 
 
 def _is_dateline(text: str) -> bool:

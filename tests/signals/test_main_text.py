@@ -11,7 +11,7 @@ import pytest
 from sandbox import Sandbox, TaskFailure
 from signals.blocks import read_blocks
 from signals.documents import NoDocumentError, parse_response
-from signals.main_text import MAIN_TEXT_FOLDER, BoostedTrees, MainTextReader, best_choice, description
+from signals.main_text import MAIN_TEXT_FOLDER, BoostedTrees, MainTextReader, best_choice, description, without_title_and_date
 from storage.archive import ArchivedResponse, ArchiveWriter
 from storage.errors import ModelError
 
@@ -114,6 +114,24 @@ def test_a_page_that_waits_for_its_scripts_is_told_by_its_own_description() -> N
     response = ArchivedResponse("https://kestrel.test/", 200, (("Content-Type", "text/html"),), html.encode(), "2026-11-01T06:00:00Z")
     assert text_of(response) == PARAGRAPHS[0]
     assert description(lxml.html.fromstring("<html><head></head><body>x</body></html>")) == ""
+
+
+def test_title_and_date_are_not_repeated_at_the_opening_unless_there_is_nothing_else() -> None:
+    long = " ".join(["word"] * 20)
+    assert without_title_and_date(["Hall", "12 May 2026 | Press release", "In brief", long, "Hall", "12 May 2026"], {"Hall"}) == [
+        "In brief", long, "Hall", "12 May 2026",
+    ]  # fmt: skip
+    assert without_title_and_date(["We open on 12 May 2026 in the old mill", long], set())[0].startswith("We open")
+    assert without_title_and_date(["Hall", "12 May 2026"], {"Hall"}) == ["Hall", "12 May 2026"]
+
+
+@pytest.mark.parametrize(
+    "menu", ["", "<nav>Home, news, shop</nav>", "<nav><ul><li><a href='/'>Home</a></li><li><a href='/n'>News</a></li></ul></nav>"]
+)
+def test_another_menu_does_not_change_a_short_text(menu: str) -> None:
+    html = f"<html><body>{menu}<article><h1>The grain store weaves</h1><p>{PARAGRAPHS[0]}</p></article></body></html>"
+    response = ArchivedResponse("https://kestrel.test/news/1", 200, (("Content-Type", "text/html"),), html.encode(), "2026-11-01T06:00:00Z")
+    assert text_of(response) == PARAGRAPHS[0]
 
 
 def test_a_page_without_any_text_is_no_document() -> None:
