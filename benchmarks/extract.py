@@ -10,6 +10,9 @@ training texts where that is absent. There are fewer releases than documents, so
 with another navigation around the text, half at a second URL. ``--distinct`` leaves those out.
 
 Each contestant runs in a process of its own, start-up included; CPU seconds and memory are those of all its processes. Memory is sampled every second.
+Threads of both that wait for others sleep (OMP_WAIT_POLICY): by default they turn idle, and on a busy machine that would use up CPU seconds, most of all plain's.
+
+``--plain-every K`` has plain read each K-th document only; what it takes beyond start-up is multiplied.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ import threading
 import time
 from collections.abc import Iterator
 from html import escape
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -47,46 +51,64 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=0, help="only so many of the real pages; 0 for all")
     parser.add_argument("--distinct", action="store_true", help="no document of the generated archive is seen twice")
     parser.add_argument("--only", choices=("real-web", "generated", "quality"), help="one part of it")
+    parser.add_argument("--plain-every", type=int, default=1, help="plain reads only each K-th document, and its time is multiplied")
     parser.add_argument("--plain", nargs=2, type=Path, metavar=("WARC", "DB"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.plain:
-        run_plain(*arguments.plain)
+        archive, db = arguments.plain
+        run_plain(archive, db, arguments.plain_every)
         return
     data = Path(os.environ.get("BELLWETHER_DATA", "nowhere"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if arguments.only in (None, "real-web") and (data / "real-web").is_dir():
-            compare("real-web", _first_pages(data / "real-web" / "pages.warc.gz", folder / "real.warc.gz", arguments.pages), folder)
+            compare(
+                "real-web",
+                _first_pages(data / "real-web" / "pages.warc.gz", folder / "real.warc.gz", arguments.pages),
+                folder,
+                arguments.plain_every,
+            )
         if arguments.only in (None, "generated"):
             archive = write_archive(folder / "generated.warc.gz", data, arguments.documents, arguments.distinct)
-            compare("generated", archive, folder)
+            compare("generated", archive, folder, arguments.plain_every)
     if arguments.only in (None, "quality") and (data / "gold").is_dir():
         print_quality(data / "gold" / "events_dev.jsonl")
 
 
-def compare(name: str, archive: Path, folder: Path) -> None:
+def compare(name: str, archive: Path, folder: Path, every: int) -> None:
     """Prints a line for each contestant and the ratio of their speeds."""
     ours = folder / name
     ours.mkdir()
     n_pages = _prepare_store(ours, archive)
-    measured = {
-        "plain": measure([sys.executable, "-m", "benchmarks.extract", "--plain", str(archive), str(folder / f"{name}.plain.db")], ROOT),
-        "bellwether": measure([sys.executable, "-m", "bellwether", "extract"], ours),
-    }
-    print(f"\n{name}: {n_pages} pages")
-    for who, figures in measured.items():
-        print(
-            f"  {who:11} {n_pages / figures['wall_s']:7.2f} documents/s  {n_pages / figures['cpu_s']:7.2f} per CPU s  {figures['cpu_s']:8.1f} CPU s  "
-            f"memory MiB at 25/50/75/100 %: {figures['memory_mib']}",
-            flush=True,
-        )
-    plain, own = measured["plain"], measured["bellwether"]
+    print(f"\n{name}: {n_pages} pages" + (f", plain reads one in {every}" if every > 1 else ""), flush=True)
+    own = measure([sys.executable, "-m", "bellwether", "extract"], ours)
+    _print_line("bellwether", own, n_pages)
+    plain = measure_plain(archive, folder / f"{name}.plain.db", n_pages, every)
+    _print_line("plain", plain, n_pages)
     print(f"  ratio by the clock {plain['wall_s'] / own['wall_s']:.2f}, by CPU seconds {plain['cpu_s'] / own['cpu_s']:.2f}", flush=True)
+
+
+def _print_line(who: str, figures: dict[str, Any], n_pages: int) -> None:
+    print(
+        f"  {who:11} {n_pages / figures['wall_s']:7.2f} documents/s  {n_pages / figures['cpu_s']:7.2f} per CPU s  {figures['cpu_s']:8.1f} CPU s  "
+        f"{figures['wall_s']:7.1f} s  memory MiB at 25/50/75/100 %: {figures['memory_mib']}",
+        flush=True,
+    )
+
+
+def measure_plain(archive: Path, db: Path, n_pages: int, every: int) -> dict[str, Any]:
+    """Figures of the plain pipeline; where it reads only each K-th document, as if it had read all."""
+    command = [sys.executable, "-m", "benchmarks.extract", "--plain-every", str(every), "--plain", str(archive), str(db)]
+    figures = measure(command, ROOT)
+    connection = sqlite3.connect(db)
+    start, n_read = dict(connection.execute("SELECT clock, seconds FROM start_up")), connection.execute("SELECT n FROM read").fetchone()[0]
+    connection.close()
+    return figures | {clock: start[clock] + (figures[clock] - start[clock]) * n_pages / n_read for clock in ("wall_s", "cpu_s")}
 
 
 def measure(command: list[str], folder: Path) -> dict[str, Any]:
     """Seconds by the clock, CPU seconds and memory in time of a command and its children."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "PASSIVE"}
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
     samples: list[int] = []
@@ -122,8 +144,9 @@ def _memory_mib(pid: int) -> int:
     return total // 1024
 
 
-def run_plain(archive: Path, db: Path) -> None:
+def run_plain(archive: Path, db: Path, every: int) -> None:
     """The plain pipeline."""
+    start = time.monotonic()
     from sentence_transformers import SentenceTransformer
 
     from signals.encoder import installed_minilm
@@ -135,7 +158,11 @@ def run_plain(archive: Path, db: Path) -> None:
     connection = sqlite3.connect(db, isolation_level=None)
     connection.execute("CREATE TABLE documents (url TEXT, text TEXT)")
     connection.execute("CREATE TABLE events (url TEXT, type TEXT, confidence REAL, quote TEXT)")
+    connection.execute("CREATE TABLE start_up (clock TEXT, seconds REAL)")
+    started = [("wall_s", time.monotonic() - start), ("cpu_s", time.process_time())]
+    connection.executemany("INSERT INTO start_up VALUES (?, ?)", started)
     waiting: list[tuple[str, str]] = []
+    n_read = 0
 
     def encode() -> None:
         passages = [(url, passage) for url, text in waiting for passage in _passages(text)]
@@ -146,21 +173,25 @@ def run_plain(archive: Path, db: Path) -> None:
                     connection.execute("INSERT INTO events VALUES (?, ?, ?, ?)", (url, names[j], float(similarity), passage))
         waiting.clear()
 
-    for url, text in _iter_plain_texts(archive):
+    for url, text in _iter_plain_texts(archive, every):
+        n_read += 1
+        if not text:
+            continue
         connection.execute("INSERT INTO documents VALUES (?, ?)", (url, text))
         waiting.append((url, text))
         if len(waiting) == DOCUMENTS_AT_ONCE:
             encode()
     if waiting:
         encode()
+    connection.execute("CREATE TABLE read AS SELECT ? AS n", (n_read,))
 
 
-def _iter_plain_texts(archive: Path) -> Iterator[tuple[str, str]]:
+def _iter_plain_texts(archive: Path, every: int) -> Iterator[tuple[str, str]]:
     import trafilatura
 
-    for _, response in iter_responses(archive):
-        if isinstance(response, ArchivedResponse) and (text := trafilatura.extract(response.body)):
-            yield response.url, text
+    responses = (response for _, response in iter_responses(archive) if isinstance(response, ArchivedResponse))
+    for response in islice(responses, 0, None, every):
+        yield response.url, trafilatura.extract(response.body) or ""
 
 
 def _passages(text: str) -> list[str]:

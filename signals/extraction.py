@@ -24,7 +24,7 @@ from storage.ids import content_key
 from storage.records import Document, Failure, SignalEvent
 from storage.store import Row, Store
 
-EXTRACTOR = "2"
+EXTRACTOR = "3"
 CHUNK = 64
 PAGES_AHEAD = 32  # parsed or being parsed, beyond the chunks
 CHUNKS_AHEAD = 3  # being read
