@@ -10,7 +10,7 @@ training texts where that is absent. There are fewer releases than documents, so
 with another navigation around the text, half at a second URL. ``--distinct`` leaves those out.
 
 Each contestant runs in a process of its own, start-up included; CPU seconds and memory are those of all its processes. Memory is sampled every second.
-Threads of both that wait for others sleep (OMP_WAIT_POLICY): by default they turn idle, and on a busy machine that would use up CPU seconds, most of all plain's.
+Threads of both that wait for others sleep (OMP_WAIT_POLICY): by default they turn idle, which uses up CPU seconds on a busy machine, most of all plain's.
 
 ``--plain-every K`` has plain read each K-th document only; what it takes beyond start-up is multiplied.
 """
