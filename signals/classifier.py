@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -133,6 +134,8 @@ class EventClassifier:
     def load_quick(self) -> tuple[Any, MiniLM, dict[str, torch.Tensor]]:
         """Tokenizer, encoder and head without sentence-transformers, read at the first call."""
         if self._quick is None:
+            # Compiled code is kept for every length of text, up to a thousand of them: that was most of what memory grew by.
+            os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
             import torch
             from safetensors.torch import load_file
 

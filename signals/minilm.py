@@ -7,6 +7,7 @@ Source: Devlin et al.: BERT (2018), the architecture; Wang et al.: MiniLM (2020)
 
 from __future__ import annotations
 
+import ctypes
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -114,6 +115,13 @@ def compute_on_one_core() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+def give_back_memory() -> None:
+    """Returns freed memory to the system, where the C library can (glibc): it keeps the pieces that tensors of ever other sizes leave behind."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _layer(tensors: Mapping[str, torch.Tensor], name: str, dtype: torch.dtype) -> _Layer:
