@@ -122,13 +122,13 @@ def test_random_requests_never_serve_another_partners_row(signed_in: Callable[[s
         make_file(file.pk)
     _wait_for_files()
     own_days = {saved.pk: (saved.user.username, saved.day_of_month) for saved in SavedReport.objects.select_related("user")}
-    last_report, last_file = max(own_days), ReportFile.objects.order_by("-pk")[0].pk
+    reports, files = [*own_days, max(own_days) + 1], list(ReportFile.objects.values_list("pk", flat=True))
     kinds = {
         "account": lambda: f"/accounts/{dice.choice(ids)}",
         "text": lambda: dice.choice([f"/accounts/{dice.choice(ids)}/pages/{dice.choice(documents)}", dice.choice(evidence)]),
         "accounts": lambda: "/accounts?" + urlencode({key: dice.choice(QUERY[key]) for key in dice.sample(sorted(QUERY), 3)}),
-        "file": lambda: f"/files/{dice.randint(1, last_file)}",
-        "report": lambda: f"/reports/{dice.randint(1, last_report)}",
+        "file": lambda: f"/files/{dice.choice(files)}",
+        "report": lambda: f"/reports/{dice.choice(reports)}",
         "page": lambda: dice.choice(
             ("/", "/overview", "/audit", "/password", "/plays", "/reports", "/reports/new", "/reports/new?report=surface")
         ),
@@ -138,7 +138,7 @@ def test_random_requests_never_serve_another_partners_row(signed_in: Callable[[s
         name, kind = dice.choice(sorted(SEEN)), dice.choice([*kinds, "post"])
         if kind == "post":
             mine = [pk for pk, (owner, _) in own_days.items() if owner == name]
-            saved, action = dice.randint(1, last_report), dice.choice(("schedule", "delete"))
+            saved, action = dice.choice(reports), dice.choice(("schedule", "delete"))
             url = f"/reports/{saved}/{action}" if saved not in mine else "/reports/new"
             form = {
                 "day": "3",

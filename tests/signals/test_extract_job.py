@@ -172,7 +172,8 @@ def test_no_planted_contact_reaches_the_database(tmp_path: Path) -> None:
     _run(tmp_path, "extract", "--jobs", "1")
     with open_reader(db) as store:
         tables = [row["name"] for row in store.query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name != 'pages'")]
-        everything = "\n".join(json.dumps(row, ensure_ascii=False) for table in tables for row in store.query(f"SELECT * FROM {table}"))
+        rows = (row for table in tables for row in store.query(f"SELECT * FROM {table}"))
+        everything = "\n".join(json.dumps(row, ensure_ascii=False, default=lambda blob: blob.decode("utf-8", "replace")) for row in rows)
         assert store.value("SELECT count(*) FROM documents") == 84
         assert store.value("SELECT count(*) FROM signal_events") > 0
     assert [part for contact in contacts for part in contact if part in everything] == []
