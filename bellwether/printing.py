@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -239,6 +240,11 @@ def print_extraction_evaluation(evaluation: ExtractionEvaluation, is_json: bool)
             for row in evaluation.rows
         ],
     )
+    if evaluation.dates:
+        typer.echo(
+            "day of publication exact on {exact:.3f} ({low:.3f}-{high:.3f}) of {n_pages} pages that have one; "
+            "htmldate {baseline_exact:.3f}".format(**asdict(evaluation.dates))
+        )
 
 
 def print_name_evaluation(evaluation: NameEvaluation, is_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""How good is the extracted main text? Word-F1 against gold text by page type, beside trafilatura alone."""
+"""How good is the extracted main text? Word-F1 against gold text by page type, beside trafilatura alone; and how many days of publication are right."""
 
 from __future__ import annotations
 
@@ -49,6 +49,17 @@ class PageTypeScore:
 
 
 @dataclass(frozen=True, slots=True)
+class DateScore:
+    """Of the pages with a gold day of publication, the share whose day is exact, with its 95 % interval; htmldate on the same pages."""
+
+    n_pages: int
+    exact: float
+    low: float
+    high: float
+    baseline_exact: float
+
+
+@dataclass(frozen=True, slots=True)
 class ExtractionEvaluation:
     """All pages first, then by page type."""
 
@@ -57,6 +68,7 @@ class ExtractionEvaluation:
     rows: list[PageTypeScore]
     n_trained_on: int = 0  # pages that took part in the model's training: where it is not 0, the cross-fitted figures count
     cross_fitted: dict[str, Any] | None = None
+    dates: DateScore | None = None  # where the gold file has days
 
     def as_object(self) -> dict[str, Any]:
         """Word-F1 over all on top, by page type beneath."""
@@ -69,6 +81,7 @@ class ExtractionEvaluation:
             "n_failures": self.n_failures,
             "n_trained_on": self.n_trained_on,
             "cross_fitted": self.cross_fitted,
+            "publication_dates": asdict(self.dates) if self.dates else None,
             "by_page_type": {row.page_type: asdict(row) for row in self.rows[1:]},
         }
 
@@ -94,6 +107,7 @@ def evaluate_extraction(
     if not tasks:
         raise InputError(f"{pages} holds no page that {gold} has a text for")
     scored: list[tuple[str, float, float]] = []
+    dated: list[tuple[bool, bool]] = []
     n_failures = 0
     inputs = [
         (b"", {"path": str(pages.absolute()), "offset": offset, "model": str((models or {}).get(url, MAIN_TEXT_FOLDER))})
@@ -101,10 +115,15 @@ def evaluate_extraction(
     ]
     results = sandbox.map("signals.extraction_evaluation:extract_both", inputs)
     for (_, url), result in zip(tasks, results, strict=True):
-        texts = {"ours": "", "baseline": ""} if isinstance(result, TaskFailure) else result
+        texts = {"ours": "", "baseline": "", "day": None, "baseline_day": None} if isinstance(result, TaskFailure) else result
         n_failures += isinstance(result, TaskFailure) or not texts["ours"]
         truth = expected[url]["main_content"] or ""
-        scored.append((expected[url].get("page_type") or "unknown", word_f1(texts["ours"], truth), word_f1(texts["baseline"], truth)))
+        scored.append(
+            (expected[url].get("page_type") or "unknown", word_f1(texts["ours"] or "", truth), word_f1(texts["baseline"] or "", truth))
+        )
+        day = str(expected[url].get("publish_date") or "")[:10]
+        if day:
+            dated.append((texts["day"] == day, texts["baseline_day"] == day))
         on_progress(len(scored), len(tasks))
     kinds = sorted({kind for kind, _, _ in scored})
     generator = np.random.default_rng(seed)
@@ -114,7 +133,7 @@ def evaluate_extraction(
     manifest = load_reader(MAIN_TEXT_FOLDER).manifest
     trained_on = set(manifest.get("pages", []))
     n_trained_on = sum(page_key(url) in trained_on for _, url in tasks)
-    return ExtractionEvaluation(len(scored), n_failures, rows, n_trained_on, manifest.get("cross_fitted"))
+    return ExtractionEvaluation(len(scored), n_failures, rows, n_trained_on, manifest.get("cross_fitted"), _date_score(dated, generator))
 
 
 def page_key(url: str) -> str:
@@ -124,21 +143,26 @@ def page_key(url: str) -> str:
 
 def prepare_worker() -> None:
     """Loads what the sandbox will not allow later; it prepares its workers with the module of their first task."""
+    import htmldate  # noqa: F401
     import trafilatura  # noqa: F401
 
     documents.prepare_worker()
 
 
-def extract_both(body: bytes, path: str, offset: int, model: str) -> dict[str, str]:
-    """Sandbox task: the page's main text by this engine and by trafilatura alone."""
+def extract_both(body: bytes, path: str, offset: int, model: str) -> dict[str, str | None]:
+    """Sandbox task: the page's main text and day of publication by this engine, by trafilatura alone and by htmldate."""
+    import htmldate
     import trafilatura
 
     response = read_response(Path(path), offset)
-    baseline = trafilatura.extract(decode_html(response), url=response.url, include_comments=False) or ""
+    html = decode_html(response)
+    baseline = trafilatura.extract(html, url=response.url, include_comments=False) or ""
+    baseline_day = htmldate.find_date(html, url=response.url, original_date=True, extensive_search=True)
     try:
-        return {"ours": parse_response(response, main_text_model=Path(model))["text"], "baseline": baseline}
+        ours = parse_response(response, main_text_model=Path(model))
     except NoDocumentError:
-        return {"ours": "", "baseline": baseline}
+        ours = {"text": "", "published_on": None}
+    return {"ours": ours["text"], "day": (ours["published_on"] or "")[:10], "baseline": baseline, "baseline_day": baseline_day}
 
 
 def word_f1(found: str, expected: str) -> float:
@@ -185,6 +209,16 @@ def iter_pages(pages: Path, sandbox: Sandbox) -> Iterator[tuple[int, str]]:
             for response in listing["responses"]:
                 yield response["offset"], response["url"]
             start = listing["next"]
+
+
+def _date_score(dated: list[tuple[bool, bool]], generator: np.random.Generator) -> DateScore | None:
+    """Column 0: ours is exact; column 1: the baseline is."""
+    if not dated:
+        return None
+    exact = np.array(dated, float)
+    means = exact[generator.integers(0, len(exact), (N_BOOTSTRAP, len(exact))), 0].mean(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return DateScore(len(dated), float(exact[:, 0].mean()), float(low), float(high), float(exact[:, 1].mean()))
 
 
 def _score(name: str, scored: list[tuple[str, float, float]], generator: np.random.Generator) -> PageTypeScore:
