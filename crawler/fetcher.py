@@ -76,6 +76,7 @@ class GuardedFetcher(BaseDownloadHandler):
                 socket_factory=self._guarded_socket,
                 ssl=_lenient_tls(),
             ),
+            headers=crawler.settings.getdict("DEFAULT_REQUEST_HEADERS"),  # a request's own take their places
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             response_class=_Answer,

@@ -17,6 +17,7 @@ from urls import canonical_url
 MAX_TRIES = 3
 CHUNK = 200
 _NEXT_DUE = "SELECT d.position, f.* FROM temp.due_urls d CROSS JOIN frontier_urls f USING (frontier_id) WHERE d.position > ? ORDER BY d.position LIMIT ?"
+_FIELDS = tuple(field.name for field in dataclasses.fields(FrontierUrl))
 
 
 class Frontier:
@@ -100,4 +101,4 @@ def oldest_day(config: CrawlConfig) -> str:
 
 
 def _record(row: Row) -> FrontierUrl:
-    return FrontierUrl(**{field.name: row[field.name] for field in dataclasses.fields(FrontierUrl)})
+    return FrontierUrl(*(row[name] for name in _FIELDS))

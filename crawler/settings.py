@@ -14,6 +14,7 @@ UNUSED_DOWNLOADER_MIDDLEWARES = (
     "offsite.OffsiteMiddleware",
     "httpauth.HttpAuthMiddleware",
     "useragent.UserAgentMiddleware",
+    "defaultheaders.DefaultHeadersMiddleware",  # the fetcher sends them
     "stats.DownloaderStats",
     "cookies.CookiesMiddleware",
     "httpproxy.HttpProxyMiddleware",

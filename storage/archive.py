@@ -73,8 +73,11 @@ class ArchiveWriter:
         """The offset of the record that now holds the response as it came over the wire."""
         offset = self._file.tell()
         head = StatusAndHeaders(f"{http_status} ", list(headers), protocol="HTTP/1.1")
+        head.compute_headers_buffer()
+        # The digests that warcio would compute piece by piece, which is a tenth of what archiving costs.
+        digests = {"WARC-Payload-Digest": payload_digest(body), "WARC-Block-Digest": payload_digest(head.headers_buff + body)}
         record = self._writer.create_warc_record(
-            url, "response", payload=BytesIO(body), length=len(body), http_headers=head, warc_headers_dict={"WARC-Date": archived_at}
+            url, "response", payload=BytesIO(body), length=len(body), http_headers=head, warc_headers_dict={"WARC-Date": archived_at} | digests
         )
         self._append(record)
         return offset

@@ -95,6 +95,7 @@ def normalise_domain(value: str) -> str:
     return ascii_host
 
 
+@lru_cache(maxsize=65_536)  # a crawl asks several times for each page
 def registrable_domain(host: str) -> str | None:
     """The part of a host that its owner registered (public suffix plus one label), or None for a suffix itself.
 
