@@ -77,7 +77,12 @@ class ArchiveWriter:
         # The digests that warcio would compute piece by piece, which is a tenth of what archiving costs.
         digests = {"WARC-Payload-Digest": payload_digest(body), "WARC-Block-Digest": payload_digest(head.headers_buff + body)}
         record = self._writer.create_warc_record(
-            url, "response", payload=BytesIO(body), length=len(body), http_headers=head, warc_headers_dict={"WARC-Date": archived_at} | digests
+            url,
+            "response",
+            payload=BytesIO(body),
+            length=len(body),
+            http_headers=head,
+            warc_headers_dict={"WARC-Date": archived_at} | digests,
         )
         self._append(record)
         return offset
