@@ -30,7 +30,9 @@ def _answer(head: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s" % (kind, len(body), body)
 
 
-class _Site(asyncio.Protocol):
+class Site(asyncio.Protocol):
+    """HTTP with as little work as can be: every request is answered when its head is there."""
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
         self.waiting = b""
@@ -39,10 +41,16 @@ class _Site(asyncio.Protocol):
         self.waiting += data
         while b"\r\n\r\n" in self.waiting:
             head, self.waiting = self.waiting.split(b"\r\n\r\n", 1)
-            self.transport.write(_answer(head))  # type: ignore[attr-defined]
+            self.transport.write(self.answer(head))  # type: ignore[attr-defined]
+
+    def answer(self, head: bytes) -> bytes:
+        """The answer to a request, as it travels."""
+        return _answer(head)
 
 
-class _Names(asyncio.DatagramProtocol):
+class Names(asyncio.DatagramProtocol):
+    """Every name leads to 127.0.0.1."""
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
 
@@ -59,13 +67,18 @@ class _Names(asyncio.DatagramProtocol):
 async def serve(port_file: Path) -> None:
     """Serves until the process ends."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(_Site, "0.0.0.0", 0, backlog=1024)  # noqa: S104 - 127.0.1.n stand for as many hosts
-    names, _ = await loop.create_datagram_endpoint(_Names, ("127.0.0.1", 0))
+    server = await loop.create_server(Site, "0.0.0.0", 0, backlog=1024)  # noqa: S104 - 127.0.1.n stand for as many hosts
+    names, _ = await loop.create_datagram_endpoint(Names, ("127.0.0.1", 0))
     ports = {"http": server.sockets[0].getsockname()[1], "dns": names.get_extra_info("sockname")[1]}
+    write_ports(port_file, ports)
+    await asyncio.Event().wait()
+
+
+def write_ports(port_file: Path, ports: dict[str, int]) -> None:
+    """Whole or not at all: whoever waits for the file reads it as soon as it is there."""
     part = port_file.with_suffix(".part")
     part.write_text(json.dumps(ports), encoding="utf-8")
     part.replace(port_file)
-    await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from benchmarks.crawl_site import _Names
+from benchmarks.crawl_site import Names, Site, write_ports
 from signals.training import Example, load_examples
 
 TODAY = date(2026, 11, 1)
@@ -139,22 +139,15 @@ def _answer(head: bytes, n_posts: int) -> bytes:
     return f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content
 
 
-class _Site(asyncio.Protocol):
+class _Site(Site):
     n_posts = N_POSTS
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
-        self.waiting = b""
-
-    def data_received(self, data: bytes) -> None:
-        self.waiting += data
-        while b"\r\n\r\n" in self.waiting:
-            head, self.waiting = self.waiting.split(b"\r\n\r\n", 1)
-            answer = _answer(head, self.n_posts)
-            if not head.startswith(b"GET /counted "):
-                _counted["n_requests"] += 1
-                _counted["n_bytes"] += len(head) + len(answer)
-            self.transport.write(answer)  # type: ignore[attr-defined]
+    def answer(self, head: bytes) -> bytes:
+        answer = _answer(head, self.n_posts)
+        if not head.startswith(b"GET /counted "):
+            _counted["n_requests"] += 1
+            _counted["n_bytes"] += len(head) + len(answer)
+        return answer
 
 
 def _certificate() -> ssl.SSLContext:
@@ -182,15 +175,13 @@ async def serve(port_file: Path, n_posts: int) -> None:
     loop = asyncio.get_running_loop()
     plain = await loop.create_server(_Site, "127.0.0.1", 0, backlog=1024)
     secure = await loop.create_server(_Site, "127.0.0.1", 0, backlog=1024, ssl=_certificate())
-    names, _ = await loop.create_datagram_endpoint(_Names, ("127.0.0.1", 0))
+    names, _ = await loop.create_datagram_endpoint(Names, ("127.0.0.1", 0))
     ports = {
         "http": plain.sockets[0].getsockname()[1],
         "https": secure.sockets[0].getsockname()[1],
         "dns": names.get_extra_info("sockname")[1],
     }
-    part = port_file.with_suffix(".part")
-    part.write_text(json.dumps(ports), encoding="utf-8")
-    part.replace(port_file)
+    write_ports(port_file, ports)
     await asyncio.Event().wait()
 
 

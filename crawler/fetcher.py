@@ -37,7 +37,6 @@ MAX_HEADER_BYTES = 32 * 1024  # a line; content security policies grow long
 KEEP_ALIVE_S = 15.0
 # As Scrapy tells them apart, so that its retries and our reasons read the same; the first that fits counts.
 _ERRORS: list[tuple[type[BaseException], type[Exception]]] = [
-    (TimeoutError, DownloadTimeoutError),
     (aiohttp.InvalidURL, UnsupportedURLSchemeError),
     (aiohttp.ClientConnectorDNSError, CannotResolveHostError),
     (aiohttp.ClientConnectorError, DownloadConnectionRefusedError),
@@ -153,7 +152,6 @@ def _scrapy_error(error: Exception, url: str, timeout_s: float) -> Exception:
         return cause
     if isinstance(error, TimeoutError):
         return DownloadTimeoutError(f"{url} took longer than {timeout_s:g} s")
-    if isinstance(cause, OSError):  # without the name of our own connection pool
-        return next(kind for caught, kind in _ERRORS if isinstance(error, caught))(f"{url}: {cause.strerror or cause}")
     kind = next((kind for caught, kind in _ERRORS if isinstance(error, caught)), UnsupportedURLSchemeError)
-    return kind(f"{url}: {error or type(error).__name__}"[:300])
+    said = cause.strerror or cause if isinstance(cause, OSError) else error  # the cause does not name our own connection pool
+    return kind(f"{url}: {said or type(error).__name__}"[:300])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sandbox import Sandbox, TaskFailure
 from signals import documents
@@ -216,13 +217,18 @@ def _date_score(dated: list[tuple[bool, bool]], generator: np.random.Generator) 
     if not dated:
         return None
     exact = np.array(dated, float)
-    means = exact[generator.integers(0, len(exact), (N_BOOTSTRAP, len(exact))), 0].mean(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return DateScore(len(dated), float(exact[:, 0].mean()), float(low), float(high), float(exact[:, 1].mean()))
+    low, high = _bootstrap(exact[:, 0], generator)
+    return DateScore(len(dated), float(exact[:, 0].mean()), low, high, float(exact[:, 1].mean()))
 
 
 def _score(name: str, scored: list[tuple[str, float, float]], generator: np.random.Generator) -> PageTypeScore:
     ours = np.array([row[1] for row in scored])
-    means = ours[generator.integers(0, len(ours), (N_BOOTSTRAP, len(ours)))].mean(axis=1)
+    low, high = _bootstrap(ours, generator)
+    return PageTypeScore(name, len(scored), float(ours.mean()), low, high, float(np.mean([row[2] for row in scored])))
+
+
+def _bootstrap(values: NDArray[np.float64], generator: np.random.Generator) -> tuple[float, float]:
+    """95 % interval of the mean of values of shape (n,)."""
+    means = values[generator.integers(0, len(values), (N_BOOTSTRAP, len(values)))].mean(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
-    return PageTypeScore(name, len(scored), float(ours.mean()), float(low), float(high), float(np.mean([row[2] for row in scored])))
+    return float(low), float(high)

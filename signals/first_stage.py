@@ -8,19 +8,16 @@ Source: Weinberger et al.: Feature hashing for large scale multitask learning (2
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from signals.model_files import read_manifest
 from signals.sentences import Sentence, split_sentences
-from storage.errors import ModelError
 
 FIRST_STAGE_FOLDER = Path(__file__).with_name("first_stage_model")
 N_BUCKETS = 1 << 16
@@ -53,7 +50,7 @@ class FirstStage:
     """
 
     def __init__(self, folder: Path = FIRST_STAGE_FOLDER) -> None:
-        manifest = _read_manifest(folder)
+        manifest = read_manifest(folder, "weights.npy", f"no first stage at {folder}; run `make train`")
         self.version: str = manifest["version"]
         self._weights: NDArray[np.float32] = np.load(folder / "weights.npy", allow_pickle=False).astype(np.float32)
 
@@ -103,16 +100,3 @@ def _put_together(text: str, sentences: list[Sentence]) -> Excerpt:
         n_chars += len(between) + len(sentence.text)
         end = sentence.end
     return Excerpt("".join(parts), np.array(begins), np.array([sentence.start for sentence in sentences]))
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    path, file = folder / "manifest.json", folder / "weights.npy"
-    if not path.exists() or not file.exists():
-        raise ModelError(f"no first stage at {folder}; run `make train`")
-    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    found = hashlib.sha256(file.read_bytes()).hexdigest()
-    if found != manifest["sha256"]:
-        raise ModelError(
-            f"{file} is not the file of its manifest (SHA-256 {found[:12]}, expected {manifest['sha256'][:12]}); run `make train`"
-        )
-    return manifest

@@ -5,8 +5,6 @@ The trees are trained by ``signals.block_training`` and shipped as flat arrays; 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Collection, Sequence
 from functools import lru_cache
@@ -17,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signals.blocks import Blocks, WordWeights, block_features, page_facts, read_blocks
+from signals.model_files import read_manifest
 from storage.errors import ModelError
 
 LONG_WORDS = 15
@@ -75,7 +74,7 @@ class MainTextReader:
     """
 
     def __init__(self, folder: Path = MAIN_TEXT_FOLDER) -> None:
-        self.manifest = _read_manifest(folder)
+        self.manifest = read_manifest(folder, "model.npz", f"no main text model at {folder}; run `make train` with the labelled pages")
         self.columns: list[str] = self.manifest["features"]
         with np.load(folder / "model.npz", allow_pickle=False) as arrays:
             self.trees = BoostedTrees({name: arrays[name] for name in TREE_ARRAYS})
@@ -151,16 +150,3 @@ def description(tree: Any) -> str:
 def load_reader(folder: Path = MAIN_TEXT_FOLDER) -> MainTextReader:
     """The reader of a folder, loaded once."""
     return MainTextReader(folder)
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    path, file = folder / "manifest.json", folder / "model.npz"
-    if not path.exists() or not file.exists():
-        raise ModelError(f"no main text model at {folder}; run `make train` with the labelled pages")
-    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    found = hashlib.sha256(file.read_bytes()).hexdigest()
-    if found != manifest["sha256"]:
-        raise ModelError(
-            f"{file} is not the file of its manifest (SHA-256 {found[:12]}, expected {manifest['sha256'][:12]}); run `make train`"
-        )
-    return manifest
