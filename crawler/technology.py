@@ -4,6 +4,9 @@ The rules are data in the well-known Wappalyzer schema (headers, cookies, html, 
 ``\\;version:\\1``), in ``crawler/fingerprints`` and any folder the operator adds. Ours adds three words to it: ``endOfSupport`` maps a
 release line to the day its support ended (a line also stands for older ones, an empty one for all), ``onPremises`` says what a sighting
 shows the company to run itself, and a category may be ``eventful``: worth an event when it comes or goes.
+
+A page is long and the patterns for it are many: RE2 looks for all of them in one pass, whose time grows with the page alone, and Python's ``re`` is asked only
+about those that are there, for the place and the version.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import re2
 from lxml import etree
 
 from crawler.discovery import parse_html
@@ -25,6 +29,7 @@ MAX_HTML_CHARS = 300_000
 MAX_SCRIPTS = 300
 MAX_EVIDENCE = 160
 _MARKUP_SOURCES = ("html", "scriptSrc", "meta")
+RE2_BYTES = 64 << 20  # for RE2's automaton; it begins anew where this is not enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +55,34 @@ class Technology:
     end_of_support: Mapping[str, str]
 
 
+class HtmlPatterns:
+    """The patterns of all rules that look at a page's source, for one pass over it."""
+
+    def __init__(self, patterns: Iterable[Pattern]) -> None:
+        options = re2.Options()
+        options.case_sensitive, options.log_errors, options.max_mem = False, False, RE2_BYTES
+        self._set = re2.Set.SearchSet(options)
+        self._known: list[Pattern] = []
+        self._others: set[Pattern] = set()
+        for pattern in patterns:
+            try:
+                self._set.Add(pattern.regex.pattern)
+                self._known.append(pattern)
+            except re2.error:  # looks ahead or behind, which RE2 cannot
+                self._others.add(pattern)
+        self._set.Compile()
+
+    def possible(self, html: str) -> set[Pattern]:
+        """Those that match the page, and the few of which RE2 cannot tell."""
+        return self._others | {self._known[i] for i in (self._set.Match(html) if self._known else None) or ()}
+
+
 @dataclass(frozen=True, slots=True)
 class Fingerprints:
-    """All rules by name, and how many patterns of foreign rules Python could not read."""
+    """All rules by name, their patterns for a page's source, and how many patterns of foreign rules Python could not read."""
 
     technologies: Mapping[str, Technology]
+    html: HtmlPatterns
     n_unreadable: int
 
 
@@ -71,12 +99,14 @@ def detect_technologies(body: bytes, url: str, shown: Mapping[str, list[list[str
         By name: ``{"technology", "category", "version", "evidence", "source", "is_eventful", "legacy"}``; evidence is what was seen, legacy why
         it counts as end-of-support or on-premises software, or None.
     """
-    known = load_fingerprints(tuple(folders)).technologies
+    fingerprints = load_fingerprints(tuple(folders))
+    known = fingerprints.technologies
     seen = {source: [(name, value) for name, value in pairs] for source, pairs in shown.items()}
     seen.update(_markup(body))
     found: dict[str, dict[str, Any]] = {}
+    in_html = {pattern for _, html in seen.get("html", ()) for pattern in fingerprints.html.possible(html)}
     for technology in known.values():
-        sight = _sight(technology, seen)
+        sight = _sight(technology, seen, in_html)
         if sight is not None:
             found[technology.name] = _detection(technology, sight[0], sight[1], sight[2], on)
     queue = list(found)
@@ -113,7 +143,8 @@ def load_fingerprints(folders: tuple[str, ...] = ()) -> Fingerprints:
                 if isinstance(rule, dict):
                     technologies[name], n = _technology(name, rule, categories)
                     n_unreadable += n
-    return Fingerprints(technologies, n_unreadable)
+    html = HtmlPatterns(pattern for technology in technologies.values() for pattern in technology.patterns if pattern.source == "html")
+    return Fingerprints(technologies, html, n_unreadable)
 
 
 def _technology(name: str, rule: Mapping[str, Any], categories: Mapping[str, Any]) -> tuple[Technology, int]:
@@ -150,10 +181,12 @@ def _iter_pattern_texts(rule: Mapping[str, Any]) -> Iterator[tuple[str, str, str
         yield from ((kind.upper(), "", text) for text in _texts(texts))
 
 
-def _sight(technology: Technology, seen: Mapping[str, list[tuple[str, str]]]) -> tuple[str, str, str | None] | None:
-    """Source, evidence and version of the first sight, preferring one that tells a version."""
+def _sight(technology: Technology, seen: Mapping[str, list[tuple[str, str]]], in_html: set[Pattern]) -> tuple[str, str, str | None] | None:
+    """Source, evidence and version of the first sight, preferring one that tells a version; of the page's source only ``in_html`` is looked for."""
     best: tuple[str, str, str | None] | None = None
     for pattern in technology.patterns:
+        if pattern.source == "html" and pattern not in in_html:
+            continue
         for name, value in seen.get(pattern.source, ()):
             if pattern.name and not _is_named(pattern, name):
                 continue

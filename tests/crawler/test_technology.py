@@ -200,8 +200,21 @@ def test_a_name_server_that_does_not_answer_retires_no_mail_system(crawl: Crawl,
 def test_a_rule_that_takes_for_ever_costs_one_recorded_failure(crawl: Crawl, shop: _Shop, tmp_path: Path) -> None:
     rules = tmp_path / "rules"
     rules.mkdir()
-    (rules / "slow.json").write_text(json.dumps({"Slow": {"cats": [1], "html": ["(a+)+$"]}}))
+    (rules / "slow.json").write_text(json.dumps({"Slow": {"cats": [1], "html": ["(?=a)(a+)+$"]}}))
     shop.html = "a" * 60 + "!"
     crawl.run("crawl", "domains", "--fingerprints", str(rules))
     assert crawl.reasons()["http://shop.test/"] == "parse_timeout"
     assert [row["state"] for row in crawl.rows("SELECT state FROM domain_pings")] == ["live"]
+
+
+def test_a_page_is_searched_once_for_all_patterns_with_the_same_result_as_one_by_one() -> None:
+    known = load_fingerprints()
+    page = (
+        '<LINK href="/wp-content/themes/x.css"> <script src="https://cdn.shopify.com/s/a.js"></script> href="/owa/auth/logon.aspx"'
+        + " filler" * 500
+    )
+    html = [pattern for technology in known.technologies.values() for pattern in technology.patterns if pattern.source == "html"]
+    there = {pattern for pattern in html if pattern.regex.search(page)}
+    assert there
+    assert {pattern for pattern in known.html.possible(page) if pattern.regex.search(page)} == there
+    assert len(known.html.possible(page)) < len(html) / 10
