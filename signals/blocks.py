@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 MAX_BLOCKS = 20_000  # pages of more are tables of data; what comes after is left out
 MAX_BLOCK_CHARS = 4_000  # of a block that are looked at
+SHORT_CHARS = 100  # of texts whose counts are remembered
 MAX_NAME_CHARS = 300  # of class and id that are read
 N_BUCKETS = 1 << 14
 N_HASHED_WORDS = 24  # of a block, from its beginning; long blocks say what they are by their length
@@ -229,13 +230,16 @@ def hashed_name(name: str) -> NDArray[np.int64]:
     return np.unique([_crc(word) % N_BUCKETS for word in name_words(name)])
 
 
-def hashed_text(text: str) -> list[int]:
+def hashed_text(text: str) -> tuple[int, ...]:
     """Buckets of the first words of a block and of its first pair of words; numbers are all alike."""
-    words = ["#" if word[0].isdigit() else word for word in _WORD.findall(text[:200].lower())[:N_HASHED_WORDS]]
-    return [_crc(word) % N_BUCKETS for word in words] + [
-        _crc("^" + " ".join(words[:2])) % N_BUCKETS,
-        _crc(f"{min(len(words), 12)}") % N_BUCKETS,
-    ]
+    return _hashed_opening(text[:200])
+
+
+@lru_cache(10_000)
+def _hashed_opening(opening: str) -> tuple[int, ...]:
+    words = ["#" if word[0].isdigit() else word for word in _WORD.findall(opening.lower())[:N_HASHED_WORDS]]
+    said = (*words, "^" + " ".join(words[:2]), f"{min(len(words), 12)}")
+    return tuple(_crc(word) % N_BUCKETS for word in said)
 
 
 @lru_cache(50_000)
@@ -336,22 +340,8 @@ class _Layout:
 
 def _text_columns(blocks: Blocks) -> dict[str, NDArray[np.float64]]:
     names = "n_chars n_words n_stops n_sentence_ends n_capitals n_digits n_commas n_dates ends_sentence".split()
-    rows = np.zeros((len(blocks.texts), len(names)))
-    for i, text in enumerate(blocks.texts):
-        read = text[:MAX_BLOCK_CHARS]
-        tokens = read.split()
-        rows[i] = (
-            len(read),
-            len(tokens),
-            sum(map(_STOP_WORDS.__contains__, tokens)),
-            len(_SENTENCE_END.findall(read)),
-            sum(token[0].isupper() for token in tokens),
-            sum(map(str.isdigit, read[:200])),
-            read.count(",") + read.count(";"),
-            len(_DATE.findall(read[:300])),
-            read[-1] in ".!?…",
-        )
-    columns = dict(zip(names, rows.T.copy(), strict=True))
+    rows = [_counts_of_short(text) if len(text) <= SHORT_CHARS else _counts(text[:MAX_BLOCK_CHARS]) for text in blocks.texts]
+    columns = dict(zip(names, np.array(rows, float).T.copy(), strict=True))
     n_chars, n_words = columns["n_chars"], np.maximum(1.0, columns["n_words"])
     columns["n_links"] = np.array(blocks.n_links, float)
     columns["n_link_chars"] = np.minimum(n_chars, np.array(blocks.link_chars))
@@ -362,6 +352,24 @@ def _text_columns(blocks: Blocks) -> dict[str, NDArray[np.float64]]:
     columns["capital_share"] = columns["n_capitals"] / n_words
     columns["seen_before"], columns["seen"] = _repeats(blocks.texts)
     return columns
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    tokens = text.split()
+    return (
+        len(text),
+        len(tokens),
+        sum(map(_STOP_WORDS.__contains__, tokens)),
+        len(_SENTENCE_END.findall(text)),
+        sum(token[0].isupper() for token in tokens),
+        sum(map(str.isdigit, text[:200])),
+        text.count(",") + text.count(";"),
+        len(_DATE.findall(text[:300])),
+        text[-1] in ".!?…",
+    )
+
+
+_counts_of_short = lru_cache(20_000)(_counts)  # menus and footers come back with every page of a site
 
 
 def _text_scores(texts: Sequence[str], weights: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -468,9 +476,11 @@ def _neighbour_columns(columns: dict[str, NDArray[np.float64]]) -> dict[str, NDA
     for name in ("learned_name", "learned_text", "link_share", "n_words", "n_sentence_ends"):
         for step in (-2, -1, 1, 2):
             found[f"{name}@{step:+d}"] = _shifted(columns[name], step)
-    for name in ("learned_name", "learned_text", "link_share", "stop_share", "is_heading", "n_words", "n_sentence_ends"):
-        for radius in (4, 12):
-            found[f"{name}~{radius}"] = _window_mean(columns[name], np.sqrt(columns["n_words"]), radius)
+    names = ("learned_name", "learned_text", "link_share", "stop_share", "is_heading", "n_words", "n_sentence_ends")
+    table = np.stack([columns[name] for name in names])
+    for radius in (4, 12):
+        means = _window_means(table, np.sqrt(columns["n_words"]), radius)
+        found |= {f"{name}~{radius}": row for name, row in zip(names, means, strict=True)}
     return found
 
 
@@ -499,8 +509,10 @@ def _meta(tree: Any, attribute: str, name: str) -> str:
 
 
 def _sums_between(values: NDArray[np.float64], begins: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.float64]:
-    sums: NDArray[np.float64] = np.concatenate([[0.0], np.cumsum(values)])
-    return sums[ends] - sums[begins]
+    """Sums along the last axis over the places [begins, ends)."""
+    sums: NDArray[np.float64] = np.zeros((*values.shape[:-1], values.shape[-1] + 1))
+    np.cumsum(values, axis=-1, out=sums[..., 1:])
+    return sums[..., ends] - sums[..., begins]
 
 
 def _order_within(groups: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -531,11 +543,16 @@ def _shifted(values: NDArray[np.float64], step: int) -> NDArray[np.float64]:
     >>> _shifted(np.array([1.0, 2.0, 3.0]), -1).tolist()
     [-1.0, 1.0, 2.0]
     """
-    places = np.arange(len(values)) + step
-    return np.where((places >= 0) & (places < len(values)), values[np.clip(places, 0, len(values) - 1)], -1.0)
+    found = np.full(len(values), -1.0)
+    if step > 0:
+        found[:-step] = values[step:]
+    else:
+        found[-step:] = values[:step]
+    return found
 
 
-def _window_mean(values: NDArray[np.float64], weights: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
-    places = np.arange(len(values))
-    begins, ends = np.maximum(0, places - radius), np.minimum(len(values), places + radius + 1)
-    return _sums_between(values * weights, begins, ends) / np.maximum(1e-9, _sums_between(weights, begins, ends))
+def _window_means(table: NDArray[np.float64], weights: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
+    """Of each row of a table the weighted mean over the columns up to ``radius`` places away, shape of the table."""
+    places = np.arange(len(weights))
+    begins, ends = np.maximum(0, places - radius), np.minimum(len(weights), places + radius + 1)
+    return _sums_between(table * weights, begins, ends) / np.maximum(1e-9, _sums_between(weights, begins, ends))

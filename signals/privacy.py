@@ -10,7 +10,8 @@ MAX_CONTACT_CHARS = 90
 
 _AT = r"(?:@|\s?[\(\[\{]\s?(?:at|ät|arroba)\s?[\)\]\}]\s?)"
 _DOT = r"(?:\.|\s?[\(\[\{]\s?(?:dot|punkt|punto)\s?[\)\]\}]\s?)"
-_EMAIL = re.compile(rf"(?:mailto:)?[\w.+'’%-]+{_AT}[\w-]+(?:{_DOT}[\w-]+)*{_DOT}[^\W\d_]{{2,24}}(?![\w-])", re.IGNORECASE)
+# Tried from the beginning of a word only, and as a whole: no address hides in the middle of one.
+_EMAIL = re.compile(rf"(?<![\w.+'’%-])(?:mailto:)?[\w.+'’%-]++{_AT}[\w-]+(?:{_DOT}[\w-]+)*{_DOT}[^\W\d_]{{2,24}}(?![\w-])", re.IGNORECASE)
 # National numbers say nothing of themselves, so they count where a word announces them.
 _LABEL = r"(?:tel(?:e(?:phone|fon))?|phone|mobile?|cell|fax|call|whatsapp|handy|mobil|móvil|teléfono|tél|téléphone|puh|tlf|t|m|ph)"
 _LABELLED_NUMBER = re.compile(
