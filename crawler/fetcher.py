@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 import yarl
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from scrapy import Request
 from scrapy.core.downloader.handlers.base import BaseDownloadHandler
@@ -42,18 +43,27 @@ _ERRORS: list[tuple[type[BaseException], type[Exception]]] = [
     (aiohttp.ClientConnectorError, DownloadConnectionRefusedError),
     (aiohttp.ClientPayloadError, ResponseDataLossError),
     (aiohttp.ClientError, DownloadFailedError),
+    (OSError, DownloadFailedError),
+    (ValueError, UnsupportedURLSchemeError),
 ]
 
 
 class _Answer(aiohttp.ClientResponse):
-    """Remembers the certificate: the connection may be given back before anyone asks for it."""
+    """Remembers the certificate and the line it came over: the connection may be given back before anyone asks for them."""
 
     certificate: bytes | None = None
+    line: ResponseHandler | None = None
 
     async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        self.line = connection.protocol
         tls = connection.transport.get_extra_info("ssl_object") if connection.transport else None
         self.certificate = tls.getpeercert(binary_form=True) if tls else None
         return await super().start(connection)
+
+    def is_cut_off(self) -> bool:
+        """Whether a body that only the connection's end delimits ended with a reset; aiohttp takes that for its whole."""
+        is_delimited = "Content-Length" in self.headers or "Transfer-Encoding" in self.headers
+        return not is_delimited and self.line is not None and isinstance(self.line.exception(), aiohttp.ClientOSError)
 
 
 class GuardedFetcher(BaseDownloadHandler):
@@ -129,6 +139,8 @@ class GuardedFetcher(BaseDownloadHandler):
                 answer.close()
                 raise DownloadCancelledError(f"{url} is more than the {self._max_bytes} bytes that a crawl takes")
             chunks.append(chunk)
+        if isinstance(answer, _Answer) and answer.is_cut_off():
+            raise aiohttp.ClientPayloadError("the connection was reset in the middle of the body")
         return b"".join(chunks)
 
     def _guarded_socket(self, address: tuple[Any, ...]) -> socket.socket:
@@ -152,6 +164,6 @@ def _scrapy_error(error: Exception, url: str, timeout_s: float) -> Exception:
         return cause
     if isinstance(error, TimeoutError):
         return DownloadTimeoutError(f"{url} took longer than {timeout_s:g} s")
-    kind = next((kind for caught, kind in _ERRORS if isinstance(error, caught)), UnsupportedURLSchemeError)
+    kind = next(kind for caught, kind in _ERRORS if isinstance(error, caught))
     said = cause.strerror or cause if isinstance(cause, OSError) else error  # the cause does not name our own connection pool
     return kind(f"{url}: {said or type(error).__name__}"[:300])

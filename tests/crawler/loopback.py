@@ -30,7 +30,10 @@ HTML = {"Content-Type": "text/html; charset=utf-8"}
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server sends; ``reset`` cuts the connection instead, ``drip_s`` sends the body byte by byte."""
+    """What a server sends; ``reset`` cuts the connection instead, or in the middle of the body, ``drip_s`` sends it byte by byte.
+
+    ``endless`` sends the body again and again, until whoever asked hangs up.
+    """
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=lambda: HTML)
@@ -38,6 +41,7 @@ class Answer:
     delay_s: float = 0.0
     drip_s: float = 0.0
     reset: bool = False
+    endless: bool = False
 
 
 def page(text: str, **headers: str) -> Answer:
@@ -150,12 +154,12 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self.owner.answering(host, self.path, self.headers)
         time.sleep(answer.delay_s)
         try:
+            if not answer.reset or answer.body:
+                self._send(answer)
             if answer.reset:
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
                 self.connection.close()
                 self.close_connection = True
-            else:
-                self._send(answer)
         except OSError:
             self.close_connection = True
         finally:
@@ -167,8 +171,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response_only(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(answer.body)))
+        if not answer.endless:
+            self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
+        if answer.reset:
+            self.wfile.write(answer.body[: len(answer.body) // 2])
+            return
+        while answer.endless:
+            self.wfile.write(answer.body)
         if answer.drip_s:
             for i in range(len(answer.body)):
                 self.wfile.write(answer.body[i : i + 1])
