@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import fastwarc.warc
@@ -10,27 +9,16 @@ import pytest
 from warcio.archiveiterator import ArchiveIterator
 
 from tests.crawler.conftest import Crawl
-from tests.crawler.loopback import Answer, Web, page, text
+from tests.crawler.loopback import Web
+from tests.crawler.sites import company
 
 LATER = "2026-11-09T06:00:00Z"
-FEED = b"<rss version='2.0'><channel><item><title>One</title><link>/news/one</link></item></channel></rss>"
-
-
-def _answering(host: str, path: str, headers: Mapping[str, str]) -> Answer:
-    if path == "/robots.txt":
-        return text("")
-    if path == "/feed.xml":
-        tag = {"ETag": '"1"', "Content-Type": "application/rss+xml"}
-        return Answer(304, tag) if headers.get("If-None-Match") == '"1"' else Answer(headers=tag, body=FEED)
-    if path == "/":
-        return page("<link rel=alternate type='application/rss+xml' href='/feed.xml'><a href='/news/'>News</a>")
-    return page(f"<html><p>{path}</p></html>") if path.startswith("/news/") else Answer(404)
 
 
 @pytest.fixture
 def files(crawl: Crawl) -> list[Path]:
     """The archive after a crawl and another one a week later, in which nothing had changed."""
-    crawl.serve(Web(_answering), lambda name, kind: ["127.0.0.1"] if kind == "A" else [])
+    crawl.serve(Web(company), lambda name, kind: ["127.0.0.1"] if kind == "A" else [])
     crawl.add_accounts("one.test")
     crawl.run("crawl")
     crawl.configure(now=LATER)

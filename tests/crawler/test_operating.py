@@ -9,10 +9,10 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.crawler.conftest import Crawl
-from tests.crawler.loopback import Answer, Web, page, text
+from tests.crawler.loopback import Answer, Web, text
+from tests.crawler.sites import company
 
 N_PAGES = 30
-FEED = b"<rss version='2.0'><channel><item><title>One</title><link>/news/1</link></item></channel></rss>"
 
 
 def _answering(host: str, path: str, headers: Mapping[str, str]) -> Answer:
@@ -20,14 +20,7 @@ def _answering(host: str, path: str, headers: Mapping[str, str]) -> Answer:
         return text("") if path == "/robots.txt" else Answer(500)
     if path == "/robots.txt":
         return text("User-agent: *\nDisallow: /news/2\n")
-    if path == "/feed.xml":
-        tag = {"ETag": '"1"', "Content-Type": "application/rss+xml"}
-        return Answer(304, tag) if headers.get("If-None-Match") == '"1"' else Answer(headers=tag, body=FEED)
-    if path == "/":
-        return page("<link rel=alternate type='application/rss+xml' href='/feed.xml'><a href='/news/'>News</a>")
-    if path == "/news/":
-        return page("".join(f'<a href="/news/{n}">{n}</a>' for n in range(4)))
-    return Answer(404) if path == "/news/3" else page(f"<p>{path}</p>") if path.startswith("/news/") else Answer(404)
+    return Answer(404) if path == "/news/3" else company(host, path, headers)
 
 
 def _served(crawl: Crawl) -> Web:

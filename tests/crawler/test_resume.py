@@ -5,29 +5,19 @@ from __future__ import annotations
 import random
 import subprocess
 from collections import Counter
-from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from crawler.torn_archive import end_of_record
 from storage.archive import ArchiveWriter, iter_responses, read_response
 from storage.errors import ArchiveError
 from tests.crawler.conftest import NOW, Crawl
-from tests.crawler.loopback import Answer, Web, page, text
+from tests.crawler.loopback import Web
+from tests.crawler.sites import company
 
 HOSTS = [f"h{n}.test" for n in range(6)]
 N_PAGES = 30
-
-
-def _answering(host: str, path: str, headers: Mapping[str, str]) -> Answer:
-    if path == "/robots.txt":
-        return text("")
-    if path == "/":
-        return page("<html><title>Home</title><a href='/news/'>News</a></html>")
-    if path == "/news/":
-        return page("".join(f'<a href="/news/{n}">{n}</a>' for n in range(N_PAGES)))
-    if path.startswith("/news/"):
-        return page(f"<html><body><h1>{host}</h1><p>Item {path}</p></body></html>")
-    return Answer(404)
+SITES = partial(company, n_articles=N_PAGES)
 
 
 def _prepared(folder: Path, web: Web) -> Crawl:
@@ -51,7 +41,7 @@ def _end_state(crawl: Crawl) -> dict[str, list[tuple[object, ...]]]:
 
 def test_a_crawl_killed_again_and_again_ends_like_one_that_was_left_in_peace(tmp_path: Path) -> None:
     dice = random.Random(20261101)
-    calm_web, web = Web(_answering), Web(_answering)
+    calm_web, web = Web(SITES), Web(SITES)
     calm, killed = _prepared(tmp_path / "calm", calm_web), _prepared(tmp_path / "killed", web)
     calm.run("crawl")
     n_kills = 0
@@ -98,7 +88,7 @@ def test_the_end_of_a_record_is_found_in_front_of_a_torn_one(tmp_path: Path) -> 
 
 
 def test_shards_share_the_accounts_without_overlap(tmp_path: Path) -> None:
-    web = Web(_answering)
+    web = Web(SITES)
     crawl = _prepared(tmp_path / "shards", web)
     crawl.run("crawl", "domains", "--shard", "1/2")
     first = {asked.host for asked in web.log}
