@@ -33,11 +33,11 @@ class OneAtATimeDownloader(Downloader):
             slot.queue.clear()
             slot.queue.extend(kept)  # what waits for it is sent away when it comes: an answer that is missing would look like a refusal
             for request, waiting in dropped:
-                waiting.errback(_sent_away(request))
+                waiting.errback(sent_away(request))
 
     async def _enqueue_request(self, request: Request) -> Response:
         if self._is_ending and not _is_robots(request):
-            raise _sent_away(request)
+            raise sent_away(request)
         return await super()._enqueue_request(request)
 
     def _process_queue(self, slot: Slot) -> None:
@@ -57,6 +57,7 @@ def _is_robots(request: Request) -> bool:
     return bool(request.meta.get("is_robots_request"))
 
 
-def _sent_away(request: Request) -> CrawlEndsError:
-    request.errback = None  # there is nothing for the spider to record
+def sent_away(request: Request) -> CrawlEndsError:
+    """What is said to a request whose turn does not come any more: there is nothing for the spider to record."""
+    request.errback = None
     return CrawlEndsError("the crawl ends")

@@ -7,9 +7,12 @@ middlewares or switched off. See docs/adr/0012 for why not Scrapy's own handler.
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -32,10 +35,12 @@ from scrapy.http import Headers, Response
 from scrapy.responsetypes import responsetypes
 
 from crawler.config import CrawlConfig
+from crawler.downloader import sent_away
 from crawler.resolver import AddressDeniedError, GuardedResolver, refuse_denied
 
 MAX_HEADER_BYTES = 32 * 1024  # a line; content security policies grow long
 KEEP_ALIVE_S = 15.0
+HANG_UP = object()  # Scrapy's way to tell all fetchers of a crawl, of which each scheme has its own
 # As Scrapy tells them apart, so that its retries and our reasons read the same; the first that fits counts.
 _ERRORS: list[tuple[type[BaseException], type[Exception]]] = [
     (aiohttp.InvalidURL, UnsupportedURLSchemeError),
@@ -74,6 +79,9 @@ class GuardedFetcher(BaseDownloadHandler):
         config: CrawlConfig = crawler.settings["BELLWETHER_CRAWL"]
         self._allow_nets = config.allow_nets
         self._max_bytes = crawler.settings.getint("DOWNLOAD_MAXSIZE")
+        self._is_hung_up = False
+        self._under_way: set[asyncio.Timeout] = set()
+        crawler.signals.connect(self.hang_up, HANG_UP)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 resolver=GuardedResolver(config),
@@ -93,6 +101,7 @@ class GuardedFetcher(BaseDownloadHandler):
             max_line_size=MAX_HEADER_BYTES,
             max_field_size=MAX_HEADER_BYTES,
             trust_env=False,
+            timeout=aiohttp.ClientTimeout(),  # none of its own
         )
 
     async def download_request(self, request: Request) -> Response:
@@ -102,31 +111,52 @@ class GuardedFetcher(BaseDownloadHandler):
             AddressDeniedError: the host leads to a network that a crawl must not touch.
             CannotResolveHostError, DownloadConnectionRefusedError, DownloadTimeoutError, DownloadFailedError, ResponseDataLossError,
                 UnsupportedURLSchemeError: as with Scrapy's own handlers.
+            CrawlEndsError: the crawl hung up.
             DownloadCancelledError: the body is larger than a crawl takes.
         """
         began = time.monotonic()
         timeout_s: float = request.meta["download_timeout"]
         try:
-            async with self._session.request(
-                request.method,
-                yarl.URL(request.url, encoded=True),
-                data=request.body or None,
-                headers=request.headers.to_tuple_list(),
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=timeout_s),
-            ) as answer:
+            async with (
+                self._limited(timeout_s),
+                self._session.request(
+                    request.method,
+                    yarl.URL(request.url, encoded=True),
+                    data=request.body or None,
+                    headers=request.headers.to_tuple_list(),
+                    allow_redirects=False,
+                ) as answer,
+            ):
                 request.meta["download_latency"] = time.monotonic() - began
                 body = await self._read(answer, request.url)
         except (aiohttp.ClientError, OSError, ValueError) as error:
+            if self._is_hung_up:
+                raise sent_away(request) from error
             raise _scrapy_error(error, request.url, timeout_s) from error
         headers = Headers(answer.raw_headers)
         kind = responsetypes.from_args(headers=headers, url=request.url, body=body)
         certificate = answer.certificate if isinstance(answer, _Answer) else None
         return kind(request.url, status=answer.status, headers=headers, body=body, certificate=certificate)
 
+    def hang_up(self) -> None:
+        """Ends every connection in the middle of what comes over it; nothing is said of what was asked, and it stays due."""
+        self._is_hung_up = True
+        for limit in self._under_way:
+            limit.reschedule(asyncio.get_running_loop().time())
+
     async def close(self) -> None:
         """Ends every connection."""
         await self._session.close()
+
+    @asynccontextmanager
+    async def _limited(self, timeout_s: float) -> AsyncIterator[None]:
+        """So long may it take, unless the crawl hangs up before."""
+        async with asyncio.timeout(timeout_s) as limit:
+            self._under_way.add(limit)
+            try:
+                yield
+            finally:
+                self._under_way.discard(limit)
 
     async def _read(self, answer: aiohttp.ClientResponse, url: str) -> bytes:
         """The whole body, unless it promises to be, or becomes, too large."""

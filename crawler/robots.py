@@ -21,6 +21,7 @@ from scrapy.exceptions import (
 from scrapy.http.request import NO_CALLBACK
 
 from crawler.config import AGENT_NAME
+from crawler.downloader import CrawlEndsError, sent_away
 from crawler.robots_txt import RobotsTxt, parse_robots
 from urls import host_of, registrable_domain
 
@@ -133,7 +134,10 @@ class RobotsMiddleware:
         request.meta["download_slot"] = registrable_domain(host) or host
         if request.meta.get("is_robots_request"):
             return
-        rules = await self.rules_for(request.url)
+        try:
+            rules = await self.rules_for(request.url)
+        except CrawlEndsError:
+            raise sent_away(request) from None
         self._slow_down(request.meta["download_slot"], rules.crawl_delay_s)
         why = rules.why_disallowed(request.url)
         if why is not None and rules.unreachable is not None:
@@ -150,6 +154,8 @@ class RobotsMiddleware:
         request = Request(url, callback=NO_CALLBACK, priority=1000, meta={"is_robots_request": True}, dont_filter=True)
         try:
             response = await self._crawler.engine.download_async(request)
+        except CrawlEndsError:
+            raise
         except Exception as error:  # whatever kept the file from us, the RFC's answer is the same
             unreachable = error if isinstance(error, _NO_ANSWER) else None
             return RobotsRules(refusal=f"robots.txt could not be read: {type(error).__name__}", unreachable=unreachable)

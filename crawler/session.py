@@ -26,6 +26,8 @@ from twisted.python.failure import Failure as TwistedFailure
 from crawler.config import CrawlConfig
 from crawler.downloader import OneAtATimeDownloader
 from crawler.failures import failure_of
+from crawler.fetcher import HANG_UP
+from crawler.patience import Patience, Turn
 from crawler.reservations import reservation_of
 from crawler.torn_archive import mark_closed, mark_open, mend_torn
 from crawler.wire import WireResponse
@@ -65,7 +67,10 @@ class CrawlSession:
         self.error: Exception | None = None
         self.n_flushes = 0
         self._on_progress: Progress = crawler.settings["BELLWETHER_PROGRESS"] or (lambda done, total: None)
-        self._n_done, self._n_planned = 0, 0
+        self._n_done, self._n_planned, self._n_unasked = 0, 0, 0
+        self._turn: Turn = crawler.settings["BELLWETHER_TURN"] or Turn()
+        self._patience = Patience()
+        self.put_off: frozenset[str] = frozenset()
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> CrawlSession:
@@ -95,12 +100,12 @@ class CrawlSession:
     # ---- what there is to do -------------------------------------------------------------------------------------
 
     def accounts(self) -> list[Row]:
-        """The accounts of this shard that nobody asked us to leave alone, by domain."""
+        """The accounts of this shard whose turn it is and that nobody asked us to leave alone, by domain."""
         part, parts = self.config.shard
         rows = self.store.query(
             "SELECT account_id, domain, account_name FROM accounts WHERE domain NOT IN (SELECT domain FROM blocked_domains) ORDER BY domain"
         )
-        rows = (row for row in rows if not self._is_opted_out(row["domain"]))
+        rows = (row for row in rows if self._turn.takes(row["account_id"]) and not self._is_opted_out(row["domain"]))
         return [row for row in rows if int(content_key("shard", row["domain"]), 16) % parts == part - 1]
 
     def _is_opted_out(self, domain: str) -> bool:
@@ -111,8 +116,16 @@ class CrawlSession:
         self._n_planned += n
         self._on_progress(self._n_done, self._n_planned)
 
-    def step(self) -> None:
-        """One planned step is over, well or not."""
+    def set_out(self, account_id: str) -> None:
+        """A planned step begins that asks something of the account's site."""
+        self._patience.set_out(account_id)
+
+    def step(self, account_id: str | None = None) -> None:
+        """One planned step is over, well or not; without an account, one for which no site was asked."""
+        if account_id is not None:
+            self._patience.came_back(account_id)
+        else:
+            self._n_unasked += 1
         self._n_done += 1
         self._on_progress(self._n_done, self._n_planned)
 
@@ -250,6 +263,16 @@ class CrawlSession:
         while True:
             await asyncio.sleep(FLUSH_INTERVAL_S)
             self.flush()
+            self._put_off_late()
+
+    def _put_off_late(self) -> None:
+        """Ends a kind of crawl that only a few late sites keep from its end, so that what follows can begin; those have a turn later."""
+        has_all_set_out = self._patience.n_set_out + self._n_unasked == self._n_planned
+        if self._turn.is_waited_for and has_all_set_out and not self.put_off and (late := self._patience.late()):
+            self.put_off = late
+            self.counts["put_off"] = len(late)
+            self.crawler.signals.send_catch_log(HANG_UP)
+            self._ending = asyncio.ensure_future(self.end())
 
     def flush(self) -> None:
         """Makes everything taken so far durable. When that fails, the crawl ends and ``error`` says why: going on would fetch for nothing."""

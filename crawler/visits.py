@@ -50,6 +50,8 @@ class Visits:
 
     def begin(self, source: Source) -> None:
         """A request for a visit sets out."""
+        if not self._n_open[source.source_id]:
+            self._session.set_out(source.account_id)
         self._n_open[source.source_id] += 1
 
     def saw(self, source: Source, response: Response) -> None:
@@ -64,7 +66,7 @@ class Visits:
         del self._n_open[source.source_id]
         response = self._seen.pop(source.source_id, None)
         self._session.keep(_visited(source, response, self._session.config.now(), self._session.config.revisit_hours))
-        self._session.step()
+        self._session.step(source.account_id)
 
 
 def conditional_headers(source: Source) -> dict[str, str]:

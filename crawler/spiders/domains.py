@@ -69,6 +69,7 @@ class DomainsSpider(SessionSpider):
                 self.session.fail("ping", account["domain"], account["account_id"], "dns", error or "no address")
                 self.session.step()
                 continue
+            self.session.set_out(account["account_id"])
             yield self._request("https", account, records)
 
     def _last_pings(self) -> list[tuple[str, str]]:
@@ -100,7 +101,7 @@ class DomainsSpider(SessionSpider):
             )
         if state == "live":
             await self._keep_sources(response, account, found.get("sources", []))
-        self.session.step()
+        self.session.step(account_id)
 
     async def no_home(self, failure: TwistedFailure) -> Any:
         """No page: over http then, or the reason."""
@@ -114,7 +115,7 @@ class DomainsSpider(SessionSpider):
         state = "blocked_by_robots" if reason == "robots" else "error"
         response = failure.value.response if isinstance(failure.value, HttpError) else None
         self._ping(account, records, state=state, response=response, error=f"{reason}: {failure.value}"[:300])
-        self.session.step()
+        self.session.step(account["account_id"])
 
     async def _read_policy(self, response: Response, account_id: str) -> None:
         """What the site reserves, read once a week."""

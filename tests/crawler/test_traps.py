@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tarfile
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from crawler.opml import parse_opml
 from sandbox import Sandbox, TaskFailure
 from tests.crawler.conftest import Crawl
 from tests.crawler.loopback import HTML, Answer, Web, page, text
+from tests.crawler.sites import company
 
 FEED = b"<rss version='2.0'><channel><item><title>One</title><link>http://one.test/news/one</link></item></channel></rss>"
 
@@ -147,3 +149,29 @@ def test_an_operators_sources_are_visited_and_forbidden_ones_never(crawl: Crawl)
     exported = crawl.run("sources", "export")
     assert [outline["feed"] for outline in parse_opml(exported.encode())] == ["http://one.test/hidden.xml"]
     assert crawl.run("sources", "import", "list.opml").count("n_added: 0") == 1
+
+
+@pytest.mark.parametrize("door", ["/robots.txt", "/", "/ai.txt", "/feed.xml"])
+def test_a_site_that_keeps_us_waiting_holds_up_nobody_and_has_its_turn_at_last(crawl: Crawl, door: str) -> None:
+    """It answers there only when the articles of all the others were sent."""
+    others = [f"good{n}.test" for n in range(24)]
+    are_served, asked = threading.Event(), set()
+
+    def answering(host: str, path: str, headers: Mapping[str, str]) -> Answer:
+        if host == "late.test" and path == door:
+            are_served.wait(300)
+        elif host != "late.test" and path.startswith("/news/"):
+            asked.add((host, path))
+            if len(asked) == 5 * len(others):  # the newsroom and four articles each
+                are_served.set()
+        return company(host, path, headers)
+
+    crawl.serve(Web(answering), _any_name)
+    crawl.configure(timeout_s=250)
+    crawl.add_accounts("late.test", *others)
+    said = crawl.run("crawl", timeout_s=550)
+    assert are_served.is_set()
+    assert "put_off: 1" in said
+    assert crawl.reasons() == {}
+    counts = {row["domain"]: row["n"] for row in crawl.rows("SELECT domain, count(*) AS n FROM pages GROUP BY 1")}
+    assert counts == dict.fromkeys(("late.test", *others), 8)

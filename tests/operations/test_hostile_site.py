@@ -11,7 +11,7 @@ from tests.crawler.conftest import Crawl
 from tests.crawler.loopback import Web
 from tests.crawler.sites import HOSTILE, company, hostile, ways
 
-N_HONEST = 99 if os.environ.get("BELLWETHER_DRILL") == "long" else 11
+N_HONEST = 99 if os.environ.get("BELLWETHER_DRILL") == "long" else 24
 HONEST = [f"honest{n}.test" for n in range(N_HONEST)]
 BROUGHT_HOME = {
     "domain_pings": "domain, state, final_url",
