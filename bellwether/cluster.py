@@ -10,7 +10,6 @@ import atexit
 import dataclasses
 import importlib
 import json
-import pickle
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import fsspec
 
 from bellwether.config import Config, ExtractSettings
+from bellwether.crawl_part import write_task
 from crawler.config import CrawlConfig
 from scoring.product_models import run_models
 from scoring.run import Scoring, prepare_scoring, save_drift, score_span
@@ -111,15 +111,14 @@ def crawl_part(part: _Part, crawl: CrawlConfig, kinds: tuple[str, ...], archive:
         db, files = Path(folder) / "part.db", Path(folder) / "archive"
         part.load(db)
         own = dataclasses.replace(crawl, db_path=db, archive_dir=files, shard=(1, 1))
-        done = subprocess.run(
-            [sys.executable, "-m", "bellwether.crawl_part"], input=pickle.dumps((own, kinds)), capture_output=True, check=False
-        )
+        command = [sys.executable, "-m", "bellwether.crawl_part"]
+        done = subprocess.run(command, input=write_task(own, kinds), capture_output=True, text=True, errors="replace", check=False)
         if done.returncode:
-            raise BellwetherError(f"the crawl of {part.url} ended with {done.returncode}: {done.stderr.decode(errors='replace')[-500:]}")
+            raise BellwetherError(f"the crawl of {part.url} ended with {done.returncode}: {done.stderr[-500:]}")
         send_files(sorted(files.glob("*.warc.gz")), archive)
         with open_writer(db, "crawl") as store:
             write_results(store, CRAWLED, f"{part.url}/made")
-        counts: dict[str, int] = pickle.loads(done.stdout)  # noqa: S301 - our own process wrote it
+        counts: dict[str, int] = json.loads(done.stdout)
         return counts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -19,6 +20,8 @@ from bellwether import jobs
 from bellwether.catalogue_file import load_catalogue
 from bellwether.cluster import EXTRACTED, SCORED, connected, extract_on, score_on
 from bellwether.config import Config, load_config
+from bellwether.crawl_part import read_task, write_task
+from crawler.config import CrawlConfig
 from examples.demo import BOOK, BOOK_KNOWN_SINCE, KINDS
 from storage.archive import ArchiveWriter
 from storage.partitions import load_part, merge_tables, write_part, write_results
@@ -54,6 +57,15 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     found = load_config()
     create_store(found.db)
     return found
+
+
+def test_a_crawl_in_a_process_of_its_own_is_told_all_of_its_configuration() -> None:
+    told = CrawlConfig(
+        Path("a.db"), Path("archive"), "mail@firm.test", ("127.0.0.1:53",), ("127.0.0.0/8",), {80: 8080, 443: 8443}, 0.5, 8, 3.0, 1_000, 1.5,
+        7, 9, 90, "2026-11-01T06:00:00Z", (Path("prints"),), frozenset({"a.test", "b.test"}), (2, 3),
+    )  # fmt: skip
+    assert not [field.name for field in dataclasses.fields(told) if getattr(told, field.name) == field.default]
+    assert read_task(write_task(told, ("domains", "feeds"))) == (told, ["domains", "feeds"])
 
 
 def test_a_part_that_travels_there_and_back_changes_nothing(config: Config, tmp_path: Path) -> None:
