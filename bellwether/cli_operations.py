@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bellwether.cli_options import Db, Json
+from bellwether.cli_options import Db, Json, fail_usage
 
 
 def status(
@@ -40,7 +40,17 @@ def tidy(db: Db = None, as_json: Json = False) -> None:
     print_object(jobs.run_tidy(db), as_json)
 
 
-def lake(db: Db = None, as_json: Json = False) -> None:
+def lake(
+    db: Db = None,
+    source: Annotated[
+        str, typer.Option("--from", metavar="LAKE", help="The other way: take a scoring run out of this lake, for the hub to show.")
+    ] = "",
+    run: Annotated[str, typer.Option("--run", metavar="ID", help="With --from: which run; else the latest date's.")] = "",
+    with_book: Annotated[
+        bool, typer.Option("--with-book", help="With --from: accounts, purchases and events too, in place of the store's own.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Write the store's tables as Parquet below storage.lake, for DuckDB and whatever else reads it; again after each job to bring it up to date.
 
     Example: bellwether lake
@@ -48,7 +58,9 @@ def lake(db: Db = None, as_json: Json = False) -> None:
     from bellwether import jobs
     from bellwether.printing import print_object
 
-    print_object(jobs.run_lake(db), as_json)
+    if (run or with_book) and not source:
+        fail_usage("--run and --with-book go with --from")
+    print_object(jobs.run_lake_from(db, source, run or None, with_book) if source else jobs.run_lake(db), as_json)
 
 
 def plan(

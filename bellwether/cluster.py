@@ -27,7 +27,7 @@ from bellwether.config import Config, ExtractSettings
 from bellwether.crawl_part import write_task
 from crawler.config import CrawlConfig
 from scoring.product_models import run_models
-from scoring.run import Scoring, prepare_scoring, save_drift, score_span
+from scoring.run import Scoring, iter_drift, prepare_scoring, score_span
 from storage.catalogue import Catalogue
 from storage.errors import BellwetherError, ConfigError
 from storage.ids import content_key
@@ -244,7 +244,11 @@ def score_on(
             for done, (_, drift) in enumerate(results, 1):
                 drifts.append(drift)
                 on_progress(done, len(parts))
-            write_run(config.lake, scoring.run.run_id, [scoring.run, *run_models(scoring.run.run_id, scoring.models)])
+            write_run(
+                config.lake,
+                scoring.run.run_id,
+                [scoring.run, *run_models(scoring.run.run_id, scoring.models), *iter_drift(scoring, drifts)],
+            )
             return scoring.run
         with store.transaction():
             scoring.save_run(store)
@@ -252,7 +256,7 @@ def score_on(
                 drifts.append(drift)
                 merge_tables(store, SCORED, f"{part.url}/made")
                 on_progress(done, len(parts))
-            save_drift(store, scoring, drifts)
+            store.save(iter_drift(scoring, drifts))
     return scoring.run
 
 

@@ -228,6 +228,28 @@ def run_score(db: Path | None, as_of: date, cluster: str = "") -> tuple[ScoringR
     return run, sorted(counts, key=lambda row: order.index(row["product"])), card
 
 
+def run_lake_from(db: Path | None, lake: str, run_id: str | None, with_book: bool) -> dict[str, Any]:
+    """``bellwether lake --from``: a scoring run of a lake, listed for the hub as ``bellwether score`` lists its own; all of it, or nothing."""
+    from reports.account_facts import save_cohorts
+    from reports.listing import save_listing
+    from storage.lake_reading import find_run, list_blocked, load_run
+
+    config = load_config(db)
+    catalogue = load_catalogue(config.catalogue)
+    run = find_run(lake, run_id)
+    with open_reader(config.db) as store:
+        known = {row["domain"] for row in store.query("SELECT domain FROM accounts")}
+    for domain in known.intersection(list_blocked(lake)):
+        run_forget(db, domain)
+    with writing_job(config, "lake") as (store, job):
+        with store.transaction():
+            counts = load_run(store, lake, run, with_book)
+            save_cohorts(store, catalogue, run)
+            save_listing(store, catalogue, run)
+        job.leave(counts)
+    return {"run_id": run.run_id, "as_of": run.as_of, **job.figures}
+
+
 def run_report(
     db: Path | None, name: str, partner: str | None, out: Path | None, as_of: date | None, file_format: str, columns: Sequence[str]
 ) -> WrittenReport:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -52,7 +52,7 @@ def score_book(
         for span in spans:
             drifts.append(score_span(store, scoring, span, on_span_progress))
             n_done += scoring.n_products
-        save_drift(store, scoring, drifts)
+        store.save(iter_drift(scoring, drifts))
     return scoring.run
 
 
@@ -116,15 +116,13 @@ def score_span(
     return drifts
 
 
-def save_drift(store: Store, scoring: Scoring, drifts: Iterable[Mapping[str, Drift]]) -> None:
-    """Stores the drift of the whole run, of that of its spans in their order."""
+def iter_drift(scoring: Scoring, drifts: Iterable[Mapping[str, Drift]]) -> Iterator[FeatureDrift]:
+    """The drift of the whole run, of that of its spans in their order."""
     listed = list(drifts)
     for name in scoring.models:
         total = Drift.total(each[name] for each in listed)
-        store.save(
-            FeatureDrift(scoring.run.run_id, name, feature, shift.psi, shift.known_before, shift.known_now)
-            for feature, shift in total.shifts().items()
-        )
+        for feature, shift in total.shifts().items():
+            yield FeatureDrift(scoring.run.run_id, name, feature, shift.psi, shift.known_before, shift.known_now)
 
 
 def _refresh_models(store: Store, catalogue: Catalogue, as_of: date, seed: int) -> None:

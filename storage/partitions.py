@@ -13,6 +13,7 @@ from typing import Any
 
 import fsspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage.store import Store, create_store, open_writer
@@ -95,15 +96,26 @@ def write_table(
 def insert_table(store: Store, table: str, columns: dict[str, str], url: str) -> int:
     """Inserts a Parquet file's rows, or replaces those that carry their keys; how many there were."""
     system, root = fsspec.core.url_to_fs(url)
-    if not system.exists(f"{root}/{table}.parquet"):
-        return 0
+    path = f"{root}/{table}.parquet"
+    return insert_file(store, table, columns, system, path) if system.exists(path) else 0
+
+
+def insert_file(
+    store: Store, table: str, columns: Mapping[str, str], system: Any, path: str, batch_rows: int = BATCH, run_id: str | None = None
+) -> int:
+    """The same with one file of a file system, wherever it lies and whatever it is called.
+
+    Args:
+        run_id: only rows of this scoring run.
+    """
     names, marks = ", ".join(columns), ", ".join("?" * len(columns))
     n_rows = 0
-    with system.open(f"{root}/{table}.parquet", "rb") as file, store.transaction():
-        for batch in pq.ParquetFile(file).iter_batches(BATCH, columns=list(columns)):
-            rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
+    with system.open(path, "rb") as file, store.transaction():
+        for batch in pq.ParquetFile(file).iter_batches(batch_rows, columns=list(columns)):
+            wanted = batch if run_id is None else batch.filter(pc.equal(batch["run_id"], run_id))
+            rows = zip(*(column.to_pylist() for column in wanted.columns), strict=True)
             store.execute_many(f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({marks})", rows)  # noqa: S608 - our own names
-            n_rows += batch.num_rows
+            n_rows += wanted.num_rows
     return n_rows
 
 

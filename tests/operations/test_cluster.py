@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -97,30 +96,6 @@ def test_four_workers_of_which_one_is_killed_score_as_one_machine_does(config: C
         run = score_on(client, config, store, load_catalogue(None), AS_OF, lambda done, total: None, n_accounts=60)
     assert run == alone
     assert _digest(spread, (*SCORED, "scoring_runs")) == _digest(config.db, (*SCORED, "scoring_runs"))
-
-
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The endpoint of an S3-compatible server with a bucket."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    endpoint = "http://{}:{}".format(*server.get_host_and_port())
-    for name, value in {
-        "FSSPEC_S3_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "x",
-        "AWS_SECRET_ACCESS_KEY": "x",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket="bellwether")
-    import fsspec.config
-
-    fsspec.config.set_conf_env(fsspec.config.conf)
-    yield "s3://bellwether"
-    server.stop()
 
 
 def _collect(config: Config) -> None:

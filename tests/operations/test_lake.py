@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -15,12 +18,15 @@ import pytest
 from bellwether import jobs
 from bellwether.config import load_config
 from examples.demo import BOOK, BOOK_KNOWN_SINCE, KINDS
+from storage.errors import InputError
 from storage.lake import write_lake
+from storage.lake_reading import BOOK_TABLES, RUN_TABLES
 from storage.partitions import list_tables
-from storage.store import open_reader, open_writer
+from storage.store import create_store, open_reader, open_writer
 
 ROOT = Path(__file__).parents[2]
 AS_OF = date(2026, 11, 1)
+N_KILLS = 12 if os.environ.get("BELLWETHER_DRILL") == "long" else 3
 DOMAIN, NAME = "kestrelvalleydairy.test", b"Kestrel Valley Dairy"
 
 
@@ -31,8 +37,6 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "bellwether.toml").write_text("")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        from storage.store import create_store
-
         create_store(load_config().db)
         for kind in KINDS:
             jobs.run_import(None, kind, BOOK / f"{kind}.csv", date.fromisoformat(BOOK_KNOWN_SINCE))
@@ -47,6 +51,92 @@ def book(scored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(scored, tmp_path / "book")
     monkeypatch.chdir(tmp_path / "book")
     return tmp_path / "book"
+
+
+def _shown(folder: Path) -> dict[str, list[str]]:
+    """What the hub shows of a store: the run, its scores and reasons, the book, and the listing; and that all of it is sound."""
+    with open_reader(folder / "bellwether.db") as store:
+        assert store.integrity() == "ok"
+        assert list(store.query("PRAGMA foreign_key_check")) == []
+        tables = (*BOOK_TABLES, *RUN_TABLES, "cohort_members", "listed_accounts", "listed_counts", "listed_names", "listed_runs")
+        return {table: sorted(repr(row) for row in store.query(f"SELECT * FROM {table}")) for table in tables}
+
+
+@pytest.fixture(params=["a folder", "S3"])
+def lake(request: pytest.FixtureRequest, book: Path) -> str:
+    """A lake with the book and its run."""
+    place = str(book / "lake") if request.param == "a folder" else f"{request.getfixturevalue('s3')}/lake"
+    with open_writer(book / "bellwether.db", "test") as store:
+        write_lake(store, place)
+    return place
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with an empty store."""
+    (tmp_path / "hub").mkdir()
+    monkeypatch.chdir(tmp_path / "hub")
+    Path("bellwether.toml").touch()
+    create_store(load_config().db)
+    return tmp_path / "hub"
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_store_that_takes_a_run_from_a_lake_shows_what_the_one_that_scored_does(book: Path, lake: str, hub: Path) -> None:
+    expected = _shown(book)
+    assert len(expected["listed_accounts"]) > 1_000
+    for _ in range(2):  # the second time nothing changes
+        assert jobs.run_lake_from(None, lake, None, with_book=True)["as_of"] == str(AS_OF)
+        assert _shown(hub) == expected
+
+
+def test_killed_while_it_takes_a_run_it_shows_the_one_before_and_then_the_new_one(book: Path, hub: Path) -> None:
+    with open_writer(book / "bellwether.db", "test") as store:
+        write_lake(store, str(book / "lake"))
+    command = [sys.executable, "-m", "bellwether", "lake", "--from", str(book / "lake"), "--with-book"]
+    before, moments = _shown(hub), random.Random(7)
+    started, environment = time.monotonic(), {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run(command, cwd=hub, env=environment, check=True, capture_output=True)
+    took_s, expected = time.monotonic() - started, _shown(hub)
+    create_store(hub / "killed" / "bellwether.db")
+    (hub / "killed" / "bellwether.toml").touch()
+    for _ in range(N_KILLS):
+        job = subprocess.Popen(command, cwd=hub / "killed", env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with suppress(subprocess.TimeoutExpired):
+            job.wait(took_s * moments.uniform(0.5, 1.0))
+        job.kill()
+        job.wait()
+        assert _shown(hub / "killed") in (before, expected), "half a run is seen"
+    subprocess.run(command, cwd=hub / "killed", env=environment, check=True, capture_output=True)
+    assert _shown(hub / "killed") == expected == _shown(book)
+
+
+def test_a_run_of_accounts_that_a_store_does_not_have_is_not_taken_without_them(book: Path, hub: Path) -> None:
+    with open_writer(book / "bellwether.db", "test") as store:
+        write_lake(store, str(book / "lake"))
+    before = _shown(hub)
+    with pytest.raises(InputError, match=r"681 accounts that .* does not have; take the book too: --with-book"):
+        jobs.run_lake_from(None, str(book / "lake"), None, with_book=False)
+    with pytest.raises(InputError, match="no scoring run x in the lake"):
+        jobs.run_lake_from(None, str(book / "lake"), "x", with_book=True)
+    assert _shown(hub) == before
+
+
+def test_a_company_that_the_lake_forgot_is_forgotten_by_who_takes_a_run_of_it(
+    book: Path, hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_writer(book / "bellwether.db", "test") as store:
+        write_lake(store, str(book / "lake"))
+    jobs.run_lake_from(None, str(book / "lake"), None, with_book=True)
+    assert NAME in (hub / "bellwether.db").read_bytes()
+    monkeypatch.chdir(book)
+    jobs.run_forget(None, DOMAIN)
+    monkeypatch.chdir(hub)
+    jobs.run_lake_from(None, str(book / "lake"), None, with_book=True)
+    assert NAME not in (hub / "bellwether.db").read_bytes()
+    with open_reader(hub / "bellwether.db") as store:
+        assert store.value("SELECT domain FROM blocked_domains") == DOMAIN
+        assert store.value("SELECT count(*) FROM listed_accounts") > 1_000
 
 
 def _bytes(folder: Path) -> dict[str, bytes]:
@@ -77,6 +167,7 @@ def test_writing_the_lake_again_changes_nothing(book: Path) -> None:
 
 def test_rows_that_went_to_the_lake_alone_are_those_that_the_store_would_have(book: Path) -> None:
     with open_writer(book / "bellwether.db", "test") as store:
+        before = _shown(book)
         expected = sorted(tuple(row.values()) for row in store.query("SELECT * FROM signal_scores"))
         store.execute_outside("PRAGMA foreign_keys = OFF")
         for table in (
@@ -100,6 +191,8 @@ def test_rows_that_went_to_the_lake_alone_are_those_that_the_store_would_have(bo
         assert store.value("SELECT count(*) FROM signal_scores") == 0
     run = duckdb.sql("SELECT as_of, n_accounts FROM 'lake/tables/scoring_runs/*.parquet'").fetchall()
     assert run == [(str(AS_OF), 681)]
+    jobs.run_lake_from(None, str(book / "lake"), None, with_book=False)
+    assert _shown(book) == before, "taken back out of the lake, it is what the store had"
     _forget_and_look(book)
 
 
