@@ -7,7 +7,9 @@ does then weighs on both alike.
 
 - ours: what `bellwether score` computes of every account (features, fit, buying signals, bands, cells, revenue), in slices;
 - pandas: the same numbers by ``read_sql``, ``merge``, ``groupby`` and a scikit-learn pipeline, the whole book at once, as one would in a notebook;
-- score: the whole job with contributions of every score, written to the store.
+- score: the whole job with contributions of every score, written to the store;
+- lake: the scored store written as a lake;
+- show: the lake's run taken into an empty store, with its book, and listed for the hub.
 """
 
 from __future__ import annotations
@@ -276,8 +278,34 @@ def run_score(path: Path) -> dict[str, Any]:
     return {"run": run.run_id}
 
 
+def run_lake(path: Path) -> dict[str, Any]:
+    """The store as a lake beside it."""
+    from storage.lake import write_lake
+
+    with open_reader(path) as store:
+        return write_lake(store, str(path.with_suffix(".lake")))
+
+
+def run_show(path: Path) -> dict[str, Any]:
+    """The lake's run in an empty store, listed for the hub."""
+    from reports.account_facts import save_cohorts
+    from reports.listing import save_listing
+    from storage.lake_reading import find_run, load_run
+
+    lake, shown, catalogue = str(path.with_suffix(".lake")), path.with_suffix(".shown.db"), load_catalogue(None)
+    shown.unlink(missing_ok=True)
+    create_store(shown)
+    run = find_run(lake)
+    with open_writer(shown, job="benchmark") as store, store.transaction():
+        load_run(store, lake, run, with_book=True)
+        save_cohorts(store, catalogue, run)
+        return {"listed": save_listing(store, catalogue, run)}
+
+
 REPEATED = ("ours", "pandas")  # what writes would find its own rows the second time
-STEPS: dict[str, Callable[[Path], dict[str, Any]]] = {"learn": run_learn, "ours": run_ours, "pandas": run_pandas, "score": run_score}
+STEPS: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "learn": run_learn, "ours": run_ours, "pandas": run_pandas, "score": run_score, "lake": run_lake, "show": run_show,
+}  # fmt: skip
 
 
 def measure(step: str, path: Path) -> dict[str, Any]:
