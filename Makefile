@@ -40,7 +40,8 @@ bench-extract: setup
 drill: setup
 	BELLWETHER_KILLS=50 $(BIN)/python -m pytest tests/signals/test_extract_job.py tests/world/test_killed_crawl.py -k killed
 	BELLWETHER_REQUESTS=10000 $(BIN)/python -m pytest tests/crawler/test_server_log.py
-	BELLWETHER_DRILL=long $(BIN)/python -m pytest tests/operations/test_drills.py tests/operations/test_hostile_site.py tests/operations/test_cluster.py
+	BELLWETHER_DRILL=long $(BIN)/python -m pytest tests/operations/test_drills.py tests/operations/test_hostile_site.py
+	BELLWETHER_DRILL=long $(BIN)/python -m pytest tests/operations/test_cluster.py tests/operations/test_lake.py tests/hub/test_tick.py
 	$(BIN)/python -m benchmarks.crawl_trap
 
 bench-score: setup
