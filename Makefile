@@ -50,8 +50,12 @@ bench-score: setup
 
 # Freed memory is kept: tensors come and go at every step, and page faults would cost a third of the time.
 KEEP_MEMORY := MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_MMAP_MAX_=0 MALLOC_ARENA_MAX=1
+# CORPORA hold the texts of signals/real_labels.jsonl, LABELLED is a file of other labelled texts, on which the model is calibrated; without them the model
+# learns from signals/examples alone.
+TEXTS := $(if $(CORPORA),--texts build/real/training.jsonl)
 train: setup
-	$(KEEP_MEMORY) $(BIN)/python -m signals.training $(if $(LABELLED),--out build/base)
-	$(if $(LABELLED),$(KEEP_MEMORY) $(BIN)/python -m signals.adaptation $(LABELLED) --base build/base)
-	$(BIN)/python -m signals.first_stage_training
+	$(if $(CORPORA),$(BIN)/python -m signals.real_texts $(CORPORA) --out build/real)
+	$(BIN)/python -m signals.first_stage_training $(TEXTS)
+	$(KEEP_MEMORY) $(BIN)/python -m signals.training $(TEXTS)
+	$(if $(LABELLED),$(BIN)/python -m signals.calibration $(LABELLED))
 	$(if $(PAGES),$(BIN)/python -m signals.block_training $(PAGES))

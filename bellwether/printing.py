@@ -182,19 +182,27 @@ def _score(score: float | None, band: str | None) -> str:
     return "not scored" if score is None else f"{score:.1f} ({band})"
 
 
+_CROSS_FITTED_EVENTS = (
+    "; cross-fitted by account on {n_texts} texts it reached precision {precision:.3f}, recall {recall:.3f}, "
+    "F1 {f1:.3f} ({f1_low:.3f}-{f1_high:.3f})"
+)
+
+
 def print_event_evaluation(evaluation: EventEvaluation, is_json: bool) -> None:
     """Per type and over all, with intervals, beside the baselines."""
     if is_json:
         typer.echo(as_json(evaluation.as_object()))
         return
     typer.echo(f"{evaluation.n_texts} texts, {evaluation.n_labels} labels, {evaluation.n_doubts} doubts that count neither way")
-    if evaluation.n_trained_on:
-        typer.echo(
-            f"the model was trained on {evaluation.n_trained_on} of these texts: the figures below flatter it; cross-fitted by account it "
-            "reached precision {precision:.3f}, recall {recall:.3f}, F1 {f1:.3f} ({f1_low:.3f}-{f1_high:.3f})".format(
-                **evaluation.cross_fitted or {}
+    for n_texts, what in (
+        (evaluation.n_trained_on, "the model was trained on"),
+        (evaluation.n_calibrated_on, "the threshold was chosen on"),
+    ):
+        if n_texts:
+            typer.echo(
+                f"{what} {n_texts} of these texts: the figures below flatter it"
+                + (_CROSS_FITTED_EVENTS.format(**evaluation.cross_fitted) if evaluation.cross_fitted else "")
             )
-        )
     columns = ("system", "precision", "recall", "f1", "f1 low", "f1 high", "macro f1", "strict f1")
     print_table(columns, [(s.name, s.precision, s.recall, s.f1, s.f1_low, s.f1_high, s.macro_f1, s.strict_f1) for s in evaluation.systems])
     o = evaluation.outside

@@ -73,6 +73,7 @@ class EventClassifier:
         self.manifest = read_manifest(folder)
         self.types: tuple[str, ...] = tuple(self.manifest["types"])
         self.thresholds = np.array([self.manifest["thresholds"][name] for name in self.types], np.float32)
+        self.hint_weight = float(self.manifest["calibration"].get("hint", 0.0))  # log odds that a hint word in the quote adds
         self.first_stage = None if is_exact else FirstStage()
         self.version: str = self.manifest["version"] + (f"-{self.first_stage.version}" if self.first_stage else "")
         self._loaded: tuple[Any, Any, dict[str, torch.Tensor]] | None = None

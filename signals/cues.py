@@ -35,6 +35,11 @@ _SOLD = frozenset(
     "tech_adopted tech_retired cloud_migration business_system_project workplace_change compliance_milestone security_incident".split()
 )
 _PLANNED_PAUSE = re.compile(r"\b(?:scheduled|planned|maintenance (?:window|work)|for maintenance)\b", re.IGNORECASE)
+_VACANCY = re.compile(
+    r"\b(?:hir(?:e|es|ing)|vacanc(?:y|ies)|vacant|positions?|openings?|roles?|recruit\w*|jobs?|apply|applications?|candidates?|join (?:us|our|the)|"
+    r"(?:looking|searching|advertising) for|we (?:seek|need|are seeking|want)|wanted|m/w/d|[fm]/[fm]/[dx])\b",
+    re.IGNORECASE,
+)
 _PATCH_VERSION = re.compile(r"\b\d+\.\d+\.[1-9]\d*\b")
 
 
@@ -67,6 +72,15 @@ def is_sellers(event_type: str, sentence: str) -> bool:
     return event_type in _SOLD and bool(_SELLERS.search(sentence))
 
 
+def speaks_of_vacancy(sentence: str) -> bool:
+    """Whether the sentence offers a position.
+
+    >>> speaks_of_vacancy("We are hiring a controller who knows SAP."), speaks_of_vacancy("He asked whether to buy SAP or Navision.")
+    (True, False)
+    """
+    return bool(_VACANCY.search(sentence))
+
+
 def is_routine(event_type: str, sentence: str) -> bool:
     """Whether the sentence tells of the everyday look-alike of an event: a pause that is planned, a release that only patches, customers who merge.
 
@@ -77,6 +91,8 @@ def is_routine(event_type: str, sentence: str) -> bool:
         return status_of(sentence) == "planned" or bool(_PLANNED_PAUSE.search(sentence))
     if event_type == "customer_win":  # that customers merge is their news
         return bool(re.search(r"\bmerg(?:e|es|ed|er|ing)\b", sentence, re.IGNORECASE))
+    if event_type == "event_participation":  # of a ship or a product
+        return bool(re.search(r"\blaunch day\b", sentence, re.IGNORECASE))
     if event_type == "product_launch":
         return bool(_PATCH_VERSION.search(sentence)) and not re.search(r"\b\d+\.0\b|\b\d+\.\d+\.0\b", sentence)
     return False

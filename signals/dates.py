@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -42,6 +43,7 @@ _PATTERNS = tuple(
         rf"\b{_DAY}{_TO}{_LAST_DAY}(?: of)? {_MONTH}(?:,? {_YEAR}\b)?",
         rf"\b{_DAY} {_MONTH}{_TO}{_LAST_DAY} {_ANY_MONTH}(?:,? {_YEAR}\b)?",
         rf"\b{_MONTH} {_DAY}{_TO}{_LAST_DAY}\b(?:,? {_YEAR}\b)?(?![.]?\d)",
+        rf"\b(?P<atend>at the end of) {_MONTH}(?:,? {_YEAR}\b)?(?! ?\d)",
         rf"\b{_DAY}(?: of)? {_MONTH},? {_YEAR}\b",
         rf"\b{_MONTH} {_DAY},? {_YEAR}\b",
         rf"\b{_MONTH},? {_YEAR}\b",
@@ -58,7 +60,7 @@ _QUARTERS = {"first": 1, "second": 2, "third": 3, "fourth": 4}
 
 @dataclass(frozen=True, slots=True)
 class NamedDate:
-    """A date that a text names: the day (or the first of its month, quarter, year), its precision and its place."""
+    """A date that a text names: the day (or the first of its month, quarter, year, the last of a month "at the end of" it), its precision and its place."""
 
     day: date
     precision: str  # day, month, quarter, year
@@ -73,6 +75,8 @@ def find_dates(text: str, near: date) -> list[NamedDate]:
     [('2026-03-03', 'day'), ('2025-04-01', 'quarter')]
     >>> [(str(d.day), d.precision) for d in find_dates("We moved in December.", date(2026, 1, 10))]
     [('2025-12-01', 'month')]
+    >>> [(str(d.day), d.precision) for d in find_dates("We replaced it at the end of June.", date(2026, 10, 1))]
+    [('2026-06-30', 'month')]
     """
     found: list[NamedDate] = []
     for named in _iter_matches(text, near):
@@ -99,9 +103,10 @@ def _day_of(parts: dict[str, str | None], near: date) -> tuple[date | None, str]
         return (date(year, 1, 1), "year") if year else (None, "")
     day = _integer(parts.get("day"))
     try:
-        if year is None:
-            return _closest_year(month, day or 1, near), "day" if day else "month"
-        return date(year, month, day or 1), "day" if day else "month"
+        first = date(year, month, day or 1) if year else _closest_year(month, day or 1, near)
+        if parts.get("atend"):
+            return first.replace(day=monthrange(first.year, month)[1]), "month"
+        return first, "day" if day else "month"
     except ValueError:
         return None, ""
 

@@ -104,6 +104,7 @@ class EventEvaluation:
     curve: list[CurvePoint]
     reliability: list[ConfidenceBin]
     n_trained_on: int = 0  # texts that took part in the model's training: where it is not 0, the cross-fitted figures count
+    n_calibrated_on: int = 0  # texts on which the confidences were calibrated and the threshold chosen, likewise
     cross_fitted: dict[str, Any] | None = None
 
     def as_object(self) -> dict[str, Any]:
@@ -115,6 +116,7 @@ class EventEvaluation:
             "n_labels": self.n_labels,
             "n_doubts": self.n_doubts,
             "n_trained_on": self.n_trained_on,
+            "n_calibrated_on": self.n_calibrated_on,
             "cross_fitted": self.cross_fitted,
             "baselines": {system.name: asdict(system) for system in self.systems[1:]},
             f"outside_{COMMONEST_TYPE}": {name: value for name, value in asdict(self.outside).items() if name != "name"},
@@ -157,8 +159,9 @@ def evaluate_events(
     scores = [score_found(name, rows, types, picks) for name, types in systems.items()]
     doubted = sum(len(set(row.get("doubt") or [])) for row in rows)
     labelled = sum(len(_certain(row)) for row in rows)
-    adaptation = classifier.manifest.get("adaptation", {})
-    trained_on = set(adaptation.get("texts", []))
+    chosen = classifier.manifest.get("calibrated_on", {})
+    cross_fitted = classifier.manifest.get("adaptation", chosen).get("cross_fitted")
+    trained_on, chosen_on = set(classifier.manifest.get("texts", [])), set(chosen.get("texts", []))
     is_label = np.array([[name in row["labels"] for name in classifier.types] for row in rows])
     is_certain = np.array([[name not in (row.get("doubt") or []) for name in classifier.types] for row in rows])
     bins = list(_iter_bins(probabilities[is_certain], is_label[is_certain]))
@@ -167,14 +170,15 @@ def evaluate_events(
         labelled,
         doubted,
         scores,
-        _outside_score(rows, found, picks),
+        outside_score(rows, found, picks),
         _type_scores(rows, found, picks),
-        list(_iter_origins(rows, found, seed)),
+        list(iter_origins(rows, found, seed)),
         sum(b.n * abs(b.mean_confidence - b.share_right) for b in bins) / max(1, sum(b.n for b in bins)),
         list(_iter_curve(probabilities[is_certain], is_label[is_certain])),
         bins,
         sum(text_key(row) in trained_on for row in rows),
-        adaptation.get("cross_fitted"),
+        sum(text_key(row) in chosen_on for row in rows),
+        cross_fitted,
     )
 
 
@@ -188,12 +192,13 @@ def text_key(row: Mapping[str, Any]) -> str:
     return content_key(row.get("title"), row.get("text"))
 
 
-def _outside_score(rows: Sequence[dict[str, Any]], found: Sequence[set[str]], picks: NDArray[np.int64]) -> SystemScore:
+def outside_score(rows: Sequence[dict[str, Any]], found: Sequence[set[str]], picks: NDArray[np.int64]) -> SystemScore:
+    """Figures without the commonest type."""
     without = [row | {"labels": [name for name in row["labels"] if name != COMMONEST_TYPE]} for row in rows]
     return score_found(f"outside {COMMONEST_TYPE}", without, [types - {COMMONEST_TYPE} for types in found], picks)
 
 
-def _iter_origins(rows: Sequence[dict[str, Any]], found: Sequence[set[str]], seed: int) -> Iterator[OriginScore]:
+def iter_origins(rows: Sequence[dict[str, Any]], found: Sequence[set[str]], seed: int) -> Iterator[OriginScore]:
     groups: dict[str, list[int]] = {}
     for i, row in enumerate(rows):
         if "/" in str(row.get("id") or ""):
@@ -225,7 +230,7 @@ def load_gold(path: Path) -> list[dict[str, Any]]:
     """The labelled texts of a file."""
     rows: list[dict[str, Any]] = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")  # splitlines would cut at U+2028, which JSON leaves in strings
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     for number, line in enumerate(lines, start=1):

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
+from numpy.typing import NDArray
 
 from signals.classifier import EventClassifier, Prediction, classifier_text
-from signals.cues import is_routine, is_sellers, is_supposed, status_of
+from signals.cues import is_routine, is_sellers, is_supposed, speaks_of_vacancy, status_of
 from signals.dates import event_date, names_only_past
 from signals.details import details_of
 from signals.job_functions import job_event_type
@@ -78,13 +79,23 @@ def events_of_text(classifier: EventClassifier, item: TextInput, prediction: Pre
     shift = len(full) - len(item.text[:OPENING_CHARS])
     sentences = split_sentences(full)
     found: list[DetectedEvent] = []
-    for i in np.flatnonzero(prediction.probabilities >= classifier.thresholds):
+    hinted = _with_odds(prediction.probabilities, classifier.hint_weight)
+    for i in np.flatnonzero(np.maximum(hinted, prediction.probabilities) >= classifier.thresholds):
         event_type = classifier.types[i]
         quote = _best_sentence(prediction, int(i), sentences, event_type)
         if quote is None or not _is_news(quote, item, event_type, sentences):
             continue
-        found.append(_event(item, event_type, float(prediction.probabilities[i]), quote, full, shift))
+        confidence = float((hinted if has_hint(event_type, quote.text) else prediction.probabilities)[i])
+        if confidence >= classifier.thresholds[i]:
+            found.append(_event(item, event_type, confidence, quote, full, shift))
     return sorted(found, key=lambda event: (-event.confidence, event.event_type))
+
+
+def _with_odds(probabilities: NDArray[np.float32], weight: float) -> NDArray[np.float32]:
+    """Probabilities whose log odds are raised by the weight."""
+    odds = probabilities * np.float32(np.exp(weight))
+    raised: NDArray[np.float32] = (odds / (1 - probabilities + odds)).astype(np.float32)
+    return raised
 
 
 def _best_sentence(prediction: Prediction, type_index: int, sentences: list[Sentence], event_type: str) -> Sentence | None:
@@ -92,11 +103,12 @@ def _best_sentence(prediction: Prediction, type_index: int, sentences: list[Sent
     if not sentences:
         return None
     share = np.array([prediction.evidence(sentence.start, sentence.end)[type_index] for sentence in sentences])
-    hinted = np.array([_has_hint(event_type, sentence.text) for sentence in sentences])
+    hinted = np.array([has_hint(event_type, sentence.text) for sentence in sentences])
     return sentences[int(np.argmax(share * (1 + KEYWORD_BONUS * hinted)))]
 
 
-def _has_hint(event_type: str, sentence: str) -> bool:
+def has_hint(event_type: str, sentence: str) -> bool:
+    """Whether one of the type's words stands in the sentence."""
     pattern = keyword_pattern(event_type)
     return bool(pattern and pattern.search(sentence))
 
@@ -111,7 +123,9 @@ def _is_news(quote: Sentence, item: TextInput, event_type: str, sentences: list[
         or is_routine(event_type, quote.text)
     ):
         return False
-    if event_type == "customer_win" and not (names_somebody(quote.text) or _has_hint(event_type, quote.text)):
+    if event_type == "customer_win" and not (names_somebody(quote.text) or has_hint(event_type, quote.text)):
+        return False
+    if event_type.startswith("hiring_") and not speaks_of_vacancy(quote.text):
         return False
     if event_type in HAPPENS_TO_COMPANIES and _is_others(quote, item, sentences):
         return False

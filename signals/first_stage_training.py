@@ -1,7 +1,7 @@
-"""Trains the first stage on the quotes of ``signals/examples``: ``python -m signals.first_stage_training`` (``make train``).
+"""Trains the first stage on the quotes of ``signals/examples`` and of labelled real texts: ``python -m signals.first_stage_training`` (``make train``).
 
 A sentence that shares words with a quote is one that may tell an event, every other sentence is not. One account in ten is held out, to say how well quotes
-rank among the sentences of their texts. No labelled real text takes part.
+rank among the sentences of their texts.
 """
 
 from __future__ import annotations
@@ -16,20 +16,22 @@ from typing import Any
 import numpy as np
 
 from signals.classifier import classifier_text
+from signals.evaluation import load_gold
 from signals.first_stage import FIRST_STAGE_FOLDER, N_BUCKETS, hashed_words
 from signals.sentences import split_sentences
-from signals.training import Example, load_examples
+from signals.training import MAX_CHARS, Example, labelled_example, load_examples
 
 MIN_SHARED_CHARS = 10
 C = 3.0
 
 
-def build_first_stage(folder: Path = FIRST_STAGE_FOLDER, report: Any = print) -> None:
-    """Trains and writes the folder that ``FirstStage`` reads."""
+def build_first_stage(folder: Path = FIRST_STAGE_FOLDER, texts: Path | None = None, report: Any = print) -> None:
+    """Trains and writes the folder that ``FirstStage`` reads; ``texts`` is a file of labelled real texts, as ``signals.real_texts`` writes it."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
 
-    examples = [example for example in load_examples() if example.quotes or not example.labels]
+    real = map(labelled_example, load_gold(texts)) if texts else ()
+    examples = [example for example in (*load_examples(), *real) if example.quotes or not example.labels]
     training, is_training_quote = _sentences([example for example in examples if not example.is_held_out])
     held_out, is_quote = _sentences([example for example in examples if example.is_held_out])
     model = LogisticRegression(C=C, class_weight="balanced", max_iter=300).fit(_matrix(training), is_training_quote)
@@ -48,7 +50,7 @@ def _sentences(examples: Sequence[Example]) -> tuple[list[str], list[bool]]:
     found: list[str] = []
     is_quoted: list[bool] = []
     for example in examples:
-        text = classifier_text(example.title, example.text)
+        text = classifier_text(example.title, example.text[:MAX_CHARS])
         quotes = [(start, start + len(quote)) for quote in example.quotes.values() if (start := text.find(quote)) >= 0]
         for sentence in split_sentences(text):
             found.append(sentence.text)
@@ -69,7 +71,9 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Trains the first stage on signals/examples.")
     parser.add_argument("--out", type=Path, default=FIRST_STAGE_FOLDER, help="folder to write")
-    build_first_stage(parser.parse_args().out)
+    parser.add_argument("--texts", type=Path, help="labelled real texts: training.jsonl of `python -m signals.real_texts`")
+    arguments = parser.parse_args()
+    build_first_stage(arguments.out, arguments.texts)
 
 
 if __name__ == "__main__":

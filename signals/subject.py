@@ -20,7 +20,9 @@ _LEAD_IN = re.compile(
     re.IGNORECASE,
 )
 _SOME_OF = re.compile(r"^(?:one|two|three|several|some|many|a few|both|most) of (?:the|our)\b", re.IGNORECASE)
-_RELATIVE_CLAUSE = re.compile(r", (?:(?:to|for|with|from|in) )?(?:which|whom|whose|who)\b[^,]*,")
+_RELATIVE_CLAUSE = re.compile(
+    r", (?:(?:to|for|with|from|in) )?(?:which|whom|whose|who)\b[^,]*,|(?<=s) (?:that |whom )?we (?:\w+ ){1,2}(?:for|with|to)\b(?=,)"
+)
 _NAME = re.compile(r"^(?:The |Our [a-z]+ |[A-Z][a-z]+-based )?((?:[A-Z][\w&'’.-]*|of|de|and)(?: (?:[A-Z][\w&'’.-]*|of|de|and))*)")
 _CALENDAR = re.compile(
     r"\b(?:mon|tues|wednes|thurs|fri|satur|sun)day|january|february|march|april|may|june|july|august|september|october|november|december|"
@@ -53,6 +55,8 @@ def begins_with_other(sentence: str, account_name: str, domain: str) -> bool:
     >>> begins_with_other("You may have read that Buckeye Volumetric is adding 300 jobs.", "Harrow Creek Modular, LLC", "harrowcreek.test")
     True
     >>> begins_with_other("Mahi Eye Clinic, to which we refer patients, has received a grant.", "Saheliyan Seva", "saheliyan.test")
+    True
+    >>> begins_with_other("Two of the grain companies we build for, Red Lakes and Harvest Gateway, have agreed to merge.", "Pembina Steel", "pembina.test")
     True
     >>> begins_with_other("Atlantic Turbocare has acquired us.", "Bonny Creek Energy", "bonnycreek.test")
     False

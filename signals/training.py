@@ -1,7 +1,8 @@
 """Fine-tunes the event classifier on ``signals/examples/*.jsonl``: ``python -m signals.training`` (``make train``).
 
-Examples are of our own writing. A tenth of the accounts is held out: on their texts the confidences are calibrated and the threshold is
-chosen. ``signals.adaptation`` goes on from here with labelled real texts.
+Examples are of our own writing; labelled real texts may come in beside them (``--texts``, as ``signals.real_texts`` and ``bellwether feedback --export`` write
+them). A tenth of the accounts is held out: on their texts, the real ones if there are any, the confidences are calibrated and the threshold is
+chosen. ``signals.adaptation`` goes on from here. Most texts are learned as the nightly job reads them, as excerpts.
 
 What makes it quick on two cores: no dropout (its random numbers cost more than the layers; words are masked instead), bfloat16, batches of
 equal numbers of tokens, frozen word embeddings.
@@ -23,6 +24,8 @@ from numpy.typing import NDArray
 
 from signals.classifier import MAX_TOKENS, MODEL_FOLDER, EventClassifier, classifier_text, label_wise_logits
 from signals.encoder import MINILM_SHA256, installed_minilm, load_sentence_transformer
+from signals.evaluation import load_gold, text_key
+from signals.first_stage import FirstStage
 from signals.taxonomy import text_types
 from storage.ids import content_key
 
@@ -43,9 +46,10 @@ class Settings:
         quote_weight: weight of the loss that draws a type's attention to the words of its quote.
         masked_share: share of the words hidden at each step.
         filled_share: share of the texts that get paragraphs of an uneventful text around them, as real posts have.
+        excerpt_share: share of the texts that are learned as excerpts, the others by their openings.
     """
 
-    n_epochs: int = 5
+    n_epochs: int = 4
     learning_rate: float = 5e-5
     head_learning_rate: float = 2e-3
     weight_decay: float = 0.01
@@ -54,6 +58,7 @@ class Settings:
     quote_weight: float = 0.3
     masked_share: float = 0.1
     filled_share: float = 0.5
+    excerpt_share: float = 0.8
     seed: int = 20261101
 
 
@@ -86,35 +91,57 @@ class Tokens:
     doubts: list[int]
 
 
-def build_model(folder: Path = MODEL_FOLDER, settings: Settings = Settings(), report: Any = print, feedback: Path | None = None) -> None:
+def build_model(
+    folder: Path = MODEL_FOLDER,
+    settings: Settings = Settings(),
+    report: Any = print,
+    feedback: Path | None = None,
+    texts: Path | None = None,
+) -> None:
     """Trains, calibrates and writes the model folder that ``EventClassifier`` reads.
 
     Args:
         feedback: a file of further examples, as ``bellwether feedback --export`` writes it.
+        texts: a file of labelled real texts, as ``signals.real_texts`` writes it.
     """
-    examples = [*load_examples(), *(read_examples(feedback) if feedback else [])]
-    held_out = [example for example in examples if example.is_held_out]
+    real = [labelled_example(row) for row in load_gold(texts)] if texts else []
+    own = [*load_examples(), *(read_examples(feedback) if feedback else [])]
+    examples = [*own, *real]
+    held_out = [example for example in real or own if example.is_held_out]
     training = [example for example in examples if not example.is_held_out]
     report(f"{len(training)} examples train, {len(held_out)} calibrate")
     tokenizer, encoder, head = train(training, settings, report)
     types = text_types()
-    filler = Filler(held_out, settings)
-    tokens = [tokenize(tokenizer, variant, types) for example in held_out for variant in (example, filler.fill(example, 1.0))]
-    logits = predict_logits(encoder, head, tokens)
-    labels = np.array([[i in item.labels for i in range(len(types))] for item in tokens])
-    slope, intercept = fit_calibration(logits, labels)
-    probabilities = 1 / (1 + np.exp(-(slope * logits + intercept)))
-    threshold, precision, recall = choose_threshold(probabilities, labels)
-    report(f"held-out texts of our own writing: precision {precision:.3f}, recall {recall:.3f} at the threshold {threshold:.2f}")
+    if not real:
+        filler = Filler(held_out, settings)
+        held_out += [filler.fill(example, 1.0) for example in held_out]
+    first_stage = FirstStage()
+    logits = predict_logits(encoder, head, [tokenize(tokenizer, example, types, first_stage) for example in held_out])
+    slope, intercept, threshold, precision, recall = calibrate(logits, held_out, types)
+    report(f"held-out texts: precision {precision:.3f}, recall {recall:.3f} at the threshold {threshold:.2f}")
     save_model(
         folder, encoder, head,
         {
             "types": types, "thresholds": dict.fromkeys(types, threshold), "calibration": {"slope": slope, "intercept": intercept},
             "base_sha256": MINILM_SHA256, "settings": asdict(settings), "n_training": len(training), "n_held_out": len(held_out),
             "examples_key": content_key(*(f"{e.example_id}\x1f{e.text}\x1f{sorted(e.labels)}" for e in examples)),
+            "texts": sorted(example.example_id for example in real),
             "held_out": {"precision": round(precision, 4), "recall": round(recall, 4)},
         },
     )  # fmt: skip
+
+
+def calibrate(logits: NDArray[np.float32], examples: Sequence[Example], types: Sequence[str]) -> tuple[float, float, float, float, float]:
+    """Slope and intercept of the confidences, the threshold, and precision and recall there; doubtful types do not count.
+
+    Args:
+        logits: shape (n_examples, n_types), of examples that took no part in the training.
+    """
+    is_label = np.array([[name in example.labels for name in types] for example in examples])
+    is_certain = np.array([[name not in example.doubts for name in types] for example in examples])
+    slope, intercept = fit_calibration(logits[is_certain], is_label[is_certain])
+    probabilities = 1 / (1 + np.exp(-(slope * logits + intercept)))
+    return slope, intercept, *choose_threshold(probabilities[is_certain], is_label[is_certain])
 
 
 def fit_calibration(logits: NDArray[np.float32], labels: NDArray[np.bool_]) -> tuple[float, float]:
@@ -155,10 +182,14 @@ def save_model(folder: Path, encoder: Any, head: Any, manifest: dict[str, Any]) 
     tensors |= {f"head.{name}": tensor.detach().to(torch.float16).contiguous() for name, tensor in head.items()}
     file = folder / "model.safetensors"
     save_file(tensors, file)
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    version = content_key(digest, json.dumps([manifest["thresholds"], manifest["calibration"]], sort_keys=True))
-    manifest |= {"version": version, "files": {file.name: digest}}
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_manifest(folder, manifest | {"files": {file.name: hashlib.sha256(file.read_bytes()).hexdigest()}})
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Writes the manifest of a model whose files are there; its version follows from their hashes, the thresholds and the calibration."""
+    decided = [manifest["thresholds"], manifest["calibration"]]
+    version = content_key(*sorted(manifest["files"].values()), json.dumps(decided, sort_keys=True))
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"version": version}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def load_examples(folder: Path = EXAMPLES_FOLDER) -> list[Example]:
@@ -169,13 +200,24 @@ def load_examples(folder: Path = EXAMPLES_FOLDER) -> list[Example]:
 def read_examples(path: Path) -> list[Example]:
     """The examples of one file."""
     examples = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in filter(None, path.read_text(encoding="utf-8").split("\n")):
         row = json.loads(line)
         quotes = row["labels"] if isinstance(row["labels"], dict) else {}
         examples.append(
             Example(row["id"], row["account"], row["title"], row["text"], frozenset(row["labels"]), quotes, bool(row.get("trap")))
         )
     return examples
+
+
+def labelled_example(row: dict[str, Any]) -> Example:
+    """A labelled text, as ``load_gold`` reads it, as training reads it."""
+    evidence = row.get("evidence") or {}
+    labels = frozenset(row["labels"])
+    quotes = {name: quote for name, quote in evidence.items() if name in labels and isinstance(quote, str)}
+    doubts = frozenset(row.get("doubt") or [])
+    return Example(
+        text_key(row), str(row.get("account") or ""), str(row.get("title") or ""), str(row["text"]), labels, quotes, doubts=doubts
+    )
 
 
 class Filler:
@@ -195,9 +237,11 @@ class Filler:
         return replace(example, text=text)
 
 
-def tokenize(tokenizer: Any, example: Example, types: Sequence[str]) -> Tokens:
-    """The example's tokens, and which of them stand inside the quote of which type."""
+def tokenize(tokenizer: Any, example: Example, types: Sequence[str], first_stage: FirstStage | None = None) -> Tokens:
+    """The tokens of the example, or of its excerpt, and which of them stand inside the quote of which type."""
     full = classifier_text(example.title, example.text[:MAX_CHARS])
+    if first_stage is not None:
+        full = first_stage.excerpt(full).text
     read = tokenizer(full, truncation=True, max_length=MAX_TOKENS, return_offsets_mapping=True)
     quotes: dict[int, list[int]] = {}
     for name, quote in example.quotes.items():
@@ -229,13 +273,21 @@ def train(
         ],
         weight_decay=settings.weight_decay,
     )
-    filler = Filler(examples, settings)
+    filler, first_stage = Filler(examples, settings), FirstStage()
     n_texts, n_read = len(examples) * settings.n_epochs, 0
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: _warmup_then_linear(n_read, n_texts, settings.warmup_share))
     positive_weight = torch.full((len(types),), settings.positive_weight)
     for epoch in range(settings.n_epochs):
         total = 0.0
-        texts = [tokenize(tokenizer, filler.fill(example, settings.filled_share), types) for example in examples]
+        texts = [
+            tokenize(
+                tokenizer,
+                filler.fill(example, settings.filled_share),
+                types,
+                first_stage if order.random() < settings.excerpt_share else None,
+            )
+            for example in examples
+        ]
         for batch in _batches(texts, order):
             ids, mask = _padded(batch)
             hidden_words = (torch.rand(ids.shape) < settings.masked_share) & (mask > 0)
@@ -338,9 +390,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Fine-tunes the event classifier on signals/examples.")
     parser.add_argument("--out", type=Path, default=MODEL_FOLDER, help="model folder to write")
     parser.add_argument("--epochs", type=int, default=Settings().n_epochs)
+    parser.add_argument("--texts", type=Path, help="labelled real texts: training.jsonl of `python -m signals.real_texts`")
     parser.add_argument("--feedback", type=Path, help="further examples: what `bellwether feedback --export` wrote")
     arguments = parser.parse_args()
-    build_model(arguments.out, Settings(n_epochs=arguments.epochs), feedback=arguments.feedback)
+    build_model(arguments.out, Settings(n_epochs=arguments.epochs), feedback=arguments.feedback, texts=arguments.texts)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import pytest
 from signals import adaptation
 from signals.classifier import MODEL_FOLDER, EventClassifier
 from signals.evaluation import evaluate_events, load_gold, text_key
+from signals.training import labelled_example
 
 TEXTS = [
     {"account": "Kiln & Co", "title": "A new oven", "text": "Today we launch our tunnel oven for small bakeries.", "labels": ["product_launch"]},
@@ -39,7 +40,7 @@ def test_a_model_adapted_to_texts_is_calibrated_on_what_it_was_not_shown(
     monkeypatch.setattr(adaptation, "N_REPEATED", 4)
     rows = load_gold(labelled)
     said: list[str] = []
-    fitted = adaptation.cross_fit(MODEL_FOLDER, rows, 2, said.append)
+    fitted = adaptation.cross_fit(MODEL_FOLDER, rows, 2, report=said.append)
     assert fitted.logits.shape == (4, len(EventClassifier().types))
     assert fitted.figures["n_texts"] == 4
     assert [line for line in said if "left out" in line] == [f"fold {k}/2: 2 texts train, 2 are left out" for k in (1, 2)]
@@ -55,6 +56,6 @@ def test_a_model_adapted_to_texts_is_calibrated_on_what_it_was_not_shown(
 
 
 def test_a_doubtful_type_is_no_label_and_counts_neither_way() -> None:
-    example = adaptation.to_example(TEXTS[3])
+    example = labelled_example(TEXTS[3])
     assert (example.labels, example.doubts) == (frozenset(), frozenset(["product_launch"]))
     assert example.example_id == text_key(TEXTS[3])
