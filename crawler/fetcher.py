@@ -11,8 +11,6 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -116,9 +114,11 @@ class GuardedFetcher(BaseDownloadHandler):
         """
         began = time.monotonic()
         timeout_s: float = request.meta["download_timeout"]
+        limit = asyncio.timeout(timeout_s)
+        self._under_way.add(limit)
         try:
             async with (
-                self._limited(timeout_s),
+                limit,
                 self._session.request(
                     request.method,
                     yarl.URL(request.url, encoded=True),
@@ -133,6 +133,8 @@ class GuardedFetcher(BaseDownloadHandler):
             if self._is_hung_up:
                 raise sent_away(request) from error
             raise _scrapy_error(error, request.url, timeout_s) from error
+        finally:
+            self._under_way.discard(limit)
         headers = Headers(answer.raw_headers)
         kind = responsetypes.from_args(headers=headers, url=request.url, body=body)
         certificate = answer.certificate if isinstance(answer, _Answer) else None
@@ -147,16 +149,6 @@ class GuardedFetcher(BaseDownloadHandler):
     async def close(self) -> None:
         """Ends every connection."""
         await self._session.close()
-
-    @asynccontextmanager
-    async def _limited(self, timeout_s: float) -> AsyncIterator[None]:
-        """So long may it take, unless the crawl hangs up before."""
-        async with asyncio.timeout(timeout_s) as limit:
-            self._under_way.add(limit)
-            try:
-                yield
-            finally:
-                self._under_way.discard(limit)
 
     async def _read(self, answer: aiohttp.ClientResponse, url: str) -> bytes:
         """The whole body, unless it promises to be, or becomes, too large."""
