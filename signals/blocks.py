@@ -235,14 +235,14 @@ def hashed_text(text: str) -> tuple[int, ...]:
     return _hashed_opening(text[:200])
 
 
-@lru_cache(10_000)
+@lru_cache(4_000)
 def _hashed_opening(opening: str) -> tuple[int, ...]:
     words = ["#" if word[0].isdigit() else word for word in _WORD.findall(opening.lower())[:N_HASHED_WORDS]]
     said = (*words, "^" + " ".join(words[:2]), f"{min(len(words), 12)}")
     return tuple(_crc(word) % N_BUCKETS for word in said)
 
 
-@lru_cache(50_000)
+@lru_cache(20_000)
 def _crc(text: str) -> int:
     return zlib.crc32(text.encode("utf-8", "replace"))
 
@@ -369,7 +369,7 @@ def _counts(text: str) -> tuple[int, ...]:
     )
 
 
-_counts_of_short = lru_cache(20_000)(_counts)  # menus and footers come back with every page of a site
+_counts_of_short = lru_cache(4_000)(_counts)  # menus and footers come back with every page of a site
 
 
 def _text_scores(texts: Sequence[str], weights: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -135,8 +135,8 @@ class EventClassifier:
     def load_quick(self) -> tuple[Any, MiniLM, dict[str, torch.Tensor]]:
         """Tokenizer, encoder and head without sentence-transformers, read at the first call."""
         if self._quick is None:
-            # Compiled code is kept for every length of text, up to a thousand of them: that was most of what memory grew by.
-            os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+            # Compiled code is kept for every shape that comes along: enough for those of MiniLM, whose numbers of rows are rounded up.
+            os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
             import torch
             from safetensors.torch import load_file
 

@@ -19,7 +19,7 @@ from sandbox import Sandbox, TaskFailure
 from signals.classifier import EventClassifier
 from signals.events import DetectedEvent, TextInput, detect_events
 from signals.happenings import Happenings
-from signals.minilm import compute_on_one_core, give_back_memory
+from signals.minilm import compute_on_one_core, keep_freed_memory
 from storage.ids import content_key
 from storage.records import Document, Failure, SignalEvent
 from storage.store import Row, Store
@@ -68,6 +68,7 @@ def extract_pages(
         archive: the folder that relative WARC names of pages refer to.
         now: the time stamped on failures.
     """
+    keep_freed_memory()
     job = _ExtractionJob(store, archive, classifier, now)
     n_pages = job.list_due_pages()
     waiting: deque[_Chunk] = deque()
@@ -163,7 +164,6 @@ class _ExtractionJob:
                 events += copies
             for account_id in sorted(touched | {event.account_id for event in events}):
                 self.happenings.join(self.store, account_id)
-        give_back_memory()
         self.being_read -= {(document.account_id or "", document.text_key or "") for document in (*chunk.read, *chunk.repeated)}
         self.n_pages += len(chunk.page_ids)
         self.n_documents += sum(isinstance(item, Document) for item in chunk.made)

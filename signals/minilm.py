@@ -22,19 +22,66 @@ if TYPE_CHECKING:
     import torch
 
 
-ROWS_PER_STEP = 128  # the number of rows is rounded up to these: each number of its own costs compiled code, which is kept
+ROWS_PER_STEP = 128  # the number of rows is rounded up to these, that of a text to TOKENS_PER_STEP:
+TOKENS_PER_STEP = 16  # each number of its own costs compiled code, which is kept
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
+OUT_OF_SIGHT = -1e4  # a score that leaves a token no share in the softmax
+
+
+class _Layer:
+    """A layer's multiplications, and the weights of its norms.
+
+    Args:
+        tensors: the model's weights by their published names, float32.
+        name: what theirs begin with in this layer.
+        dtype: of the multiplications.
+    """
+
+    def __init__(self, tensors: Mapping[str, torch.Tensor], name: str, dtype: torch.dtype) -> None:
+        import torch
+
+        parts = [_pair(tensors, f"{name}.attention.self.{part}", dtype) for part in ("query", "key", "value")]
+        # One matrix, so that they are one multiplication.
+        self.query_key_value = (torch.cat([weight for weight, _ in parts]), torch.cat([bias for _, bias in parts]))
+        self.attended = _pair(tensors, f"{name}.attention.output.dense", dtype)
+        self.attended_norm = _pair(tensors, f"{name}.attention.output.LayerNorm", None)
+        self.wide = _pair(tensors, f"{name}.intermediate.dense", dtype)
+        self.narrow = _pair(tensors, f"{name}.output.dense", dtype)
+        self.narrow_norm = _pair(tensors, f"{name}.output.LayerNorm", None)
+        self._dtype = dtype
+
+    def project(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Queries, keys and values side by side, shape (n_tokens, 3 · n_hidden)."""
+        from torch.nn.functional import linear
+
+        return linear(hidden.to(self._dtype), *self.query_key_value)
+
+    def mix(self, attended: torch.Tensor) -> torch.Tensor:
+        """What the heads found, put together; shape (n_tokens, n_hidden)."""
+        from torch.nn.functional import linear
+
+        return linear(attended, *self.attended)
+
+    def feed(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Through the wide multiplication, GELU and back; shape (n_tokens, n_hidden)."""
+        from torch.nn.functional import gelu, linear
+
+        return linear(gelu(linear(hidden.to(self._dtype), *self.wide)), *self.narrow)
 
 
 @dataclass(frozen=True, slots=True)
-class _Layer:
-    """Weights and biases; query, key and value are one matrix, so that they are one multiplication."""
+class _Packed:
+    """Texts one after the other: where each begins, ends, and ends with what rounds it up."""
 
-    query_key_value: tuple[torch.Tensor, torch.Tensor]
-    attended: tuple[torch.Tensor, torch.Tensor]
-    attended_norm: tuple[torch.Tensor, torch.Tensor]
-    wide: tuple[torch.Tensor, torch.Tensor]
-    narrow: tuple[torch.Tensor, torch.Tensor]
-    narrow_norm: tuple[torch.Tensor, torch.Tensor]
+    begins: list[int]
+    ends: list[int]
+    steps: list[int]
+
+    @classmethod
+    def of(cls, ids: Sequence[Sequence[int]]) -> _Packed:
+        steps = np.cumsum([-(-len(of_text) // TOKENS_PER_STEP) * TOKENS_PER_STEP for of_text in ids]).tolist()
+        begins = [0, *steps[:-1]]
+        return cls(begins, [begin + len(of_text) for begin, of_text in zip(begins, ids, strict=True)], steps)
 
 
 class MiniLM:
@@ -55,49 +102,51 @@ class MiniLM:
             raise ModelError(f"{folder} is no BERT with GELU and absolute positions; read with is_exact, which asks sentence-transformers")
         self._n_heads: int = config["num_attention_heads"]
         self._epsilon: float = config["layer_norm_eps"]
-        self._dtype = dtype
         self._words = tensors["embeddings.word_embeddings.weight"]
         # Every token is of the first sentence, so its type's vector can be added to that of its place once and for all.
         self._places = tensors["embeddings.position_embeddings.weight"] + tensors["embeddings.token_type_embeddings.weight"][0]
         self._first_norm = _pair(tensors, "embeddings.LayerNorm", None)
-        self._layers = [_layer(tensors, f"encoder.layer.{i}", dtype) for i in range(config["num_hidden_layers"])]
+        self._layers = [_Layer(tensors, f"encoder.layer.{i}", dtype) for i in range(config["num_hidden_layers"])]
 
     def __call__(self, ids: Sequence[Sequence[int]]) -> list[torch.Tensor]:
         """Per text its token vectors, shape (n_tokens, n_hidden), float32."""
-        import torch
-        from torch.nn.functional import gelu, layer_norm, linear
-
-        ends = np.cumsum([len(of_text) for of_text in ids]).tolist()
-        spans = list(zip([0, *ends], ends, strict=False))
-        width = (self._words.shape[1],)
-        tokens, places = torch.zeros((2, -(-ends[-1] // ROWS_PER_STEP) * ROWS_PER_STEP), dtype=torch.long)
-        tokens[: ends[-1]] = torch.tensor([token for of_text in ids for token in of_text])
-        places[: ends[-1]] = torch.cat([torch.arange(end - start) for start, end in spans])
-        hidden = self._words[tokens] + self._places[places]
-        hidden = layer_norm(hidden, width, *self._first_norm, self._epsilon)
+        packed = _Packed.of(ids)
+        hidden = self._embedded(ids, packed)
         for layer in self._layers:
-            projected = linear(hidden.to(self._dtype), *layer.query_key_value)
-            attended = torch.zeros_like(projected[:, : width[0]])
-            for start, end in spans:
-                attended[start:end] = self._attend(projected[start:end])
-            hidden = layer_norm(hidden + linear(attended, *layer.attended), width, *layer.attended_norm, self._epsilon)
-            changed = linear(gelu(linear(hidden.to(self._dtype), *layer.wide)), *layer.narrow)
-            hidden = layer_norm(hidden + changed, width, *layer.narrow_norm, self._epsilon)
-        return [hidden[start:end] for start, end in spans]
+            between = self._norm(hidden + layer.mix(self._attended(layer.project(hidden), packed)), layer.attended_norm)
+            hidden = self._norm(between + layer.feed(between), layer.narrow_norm)
+        return [hidden[begin:end] for begin, end in zip(packed.begins, packed.ends, strict=True)]
 
-    def _attend(self, projected: torch.Tensor) -> torch.Tensor:
-        """Attention within one text: (n_tokens, 3 · n_hidden) → (n_tokens, n_hidden).
+    def _embedded(self, ids: Sequence[Sequence[int]], packed: _Packed) -> torch.Tensor:
+        import torch
+
+        tokens, places = torch.zeros((2, -(-packed.steps[-1] // ROWS_PER_STEP) * ROWS_PER_STEP), dtype=torch.long)
+        for of_text, begin, end in zip(ids, packed.begins, packed.ends, strict=True):
+            tokens[begin:end] = torch.tensor(of_text)
+            places[begin:end] = torch.arange(end - begin)
+        return self._norm(self._words[tokens] + self._places[places], self._first_norm)
+
+    def _norm(self, hidden: torch.Tensor, weights: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        from torch.nn.functional import layer_norm
+
+        return layer_norm(hidden, hidden.shape[1:], *weights, self._epsilon)
+
+    def _attended(self, projected: torch.Tensor, packed: _Packed) -> torch.Tensor:
+        """Attention within each text: (n_tokens, 3 · n_hidden) → (n_tokens, n_hidden).
 
         Two multiplications and a softmax: for heads of 32 numbers that is quicker than the fused kernel.
         """
         import torch
 
-        n_tokens, n_all = projected.shape
-        per_head = n_all // (3 * self._n_heads)
-        query, key, value = projected.view(n_tokens, 3, self._n_heads, per_head).permute(1, 2, 0, 3).contiguous()
-        shares = torch.softmax((query * per_head**-0.5) @ key.transpose(1, 2), dim=-1, dtype=torch.float32)  # in bfloat16 decisions change
-        attended: torch.Tensor = (shares.to(value.dtype) @ value).transpose(0, 1).reshape(n_tokens, -1)
-        return attended
+        n_hidden = projected.shape[1] // 3
+        found = torch.zeros_like(projected[:, :n_hidden])
+        for begin, end, step in zip(packed.begins, packed.ends, packed.steps, strict=True):
+            query, key, value = projected[begin:step].view(step - begin, 3, self._n_heads, -1).permute(1, 2, 0, 3).contiguous()
+            scores = (query * query.shape[-1] ** -0.5) @ key.transpose(1, 2)
+            scores[:, :, end - begin :] = OUT_OF_SIGHT
+            shares = torch.softmax(scores, dim=-1, dtype=torch.float32)  # in bfloat16 decisions change
+            found[begin:step] = (shares.to(value.dtype) @ value).transpose(0, 1).reshape(step - begin, -1)
+        return found
 
 
 def load_tokenizer(folder: Path, max_tokens: int) -> Any:
@@ -117,25 +166,12 @@ def compute_on_one_core() -> None:
     torch.set_num_threads(1)
 
 
-def give_back_memory() -> None:
-    """Returns freed memory to the system, where the C library can (glibc): it keeps the pieces that tensors of ever other sizes leave behind."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
-
-
-def _layer(tensors: Mapping[str, torch.Tensor], name: str, dtype: torch.dtype) -> _Layer:
-    import torch
-
-    parts = [_pair(tensors, f"{name}.attention.self.{part}", dtype) for part in ("query", "key", "value")]
-    return _Layer(
-        (torch.cat([weight for weight, _ in parts]), torch.cat([bias for _, bias in parts])),
-        _pair(tensors, f"{name}.attention.output.dense", dtype),
-        _pair(tensors, f"{name}.attention.output.LayerNorm", None),
-        _pair(tensors, f"{name}.intermediate.dense", dtype),
-        _pair(tensors, f"{name}.output.dense", dtype),
-        _pair(tensors, f"{name}.output.LayerNorm", None),
-    )
+def keep_freed_memory() -> None:
+    """Has the C library (glibc) keep what tensors leave behind for the next ones: a page that comes anew costs more than what is computed on it."""
+    adjust = getattr(ctypes.CDLL(None), "mallopt", None)
+    if adjust is not None:
+        adjust(_M_MMAP_THRESHOLD, 32 << 20)
+        adjust(_M_TRIM_THRESHOLD, 1 << 30)
 
 
 def _pair(tensors: Mapping[str, torch.Tensor], name: str, dtype: torch.dtype | None) -> tuple[torch.Tensor, torch.Tensor]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from datasketch import MinHashLSH
 
-from signals.happenings import Happenings
+from signals.happenings import BANDS, N_PERMUTATIONS, SAME_TEXT, Happenings
 from storage.records import Account, Document, Page, SignalEvent
 from storage.store import Store, create_store, open_writer
 
@@ -87,3 +88,8 @@ def test_the_event_seen_first_stands_for_the_happening_in_whatever_order_they_we
     Happenings().join(store, ACCOUNT)
     ours = _tell(store, 1, OURS, "The hall was built in fourteen months by a local contractor", "2026-03-04")
     assert _originals(store) == {wire: ours, ours: None}
+
+
+def test_the_bands_are_those_that_the_threshold_asks_for() -> None:
+    index = MinHashLSH(threshold=SAME_TEXT, num_perm=N_PERMUTATIONS)
+    assert (index.b, index.r) == BANDS
