@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from sandbox import Sandbox
-from signals.blocks import block_features, page_facts, read_blocks
+from signals.block_features import block_features, page_facts
+from signals.blocks import read_blocks
 from signals.documents import NoDocumentError, decode_html, parse_page
 from signals.extraction_evaluation import iter_pages
 from signals.main_text import load_reader

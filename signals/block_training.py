@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sandbox import Sandbox, TaskFailure
-from signals.blocks import N_BUCKETS, Blocks, WordWeights, block_features, hashed_name, hashed_text, page_facts, read_blocks
+from signals.block_features import N_BUCKETS, WordWeights, block_features, hashed_name, hashed_text, page_facts
+from signals.blocks import Blocks, read_blocks
 from signals.documents import NoDocumentError, json_ld_types, parse_page
 from signals.extraction_evaluation import (
     ExtractionEvaluation,

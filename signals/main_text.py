@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from signals.blocks import Blocks, WordWeights, block_features, page_facts, read_blocks
+from signals.block_features import WordWeights, block_features, page_facts
+from signals.blocks import Blocks, read_blocks
 from signals.model_files import read_manifest
 from storage.errors import ModelError
 
