@@ -229,7 +229,10 @@ def run_score(db: Path | None, as_of: date, cluster: str = "") -> tuple[ScoringR
 
 
 def run_lake_from(db: Path | None, lake: str, run_id: str | None, with_book: bool) -> dict[str, Any]:
-    """``bellwether lake --from``: a scoring run of a lake, listed for the hub as ``bellwether score`` lists its own; all of it, or nothing."""
+    """``bellwether lake --from``: a scoring run of a lake, listed for the hub as ``bellwether score`` lists its own.
+
+    What the lake forgot is forgotten first; then all of the run comes, or nothing.
+    """
     from reports.account_facts import save_cohorts
     from reports.listing import save_listing
     from storage.lake_reading import find_run, list_blocked, load_run

@@ -112,6 +112,8 @@ class GuardedFetcher(BaseDownloadHandler):
             CrawlEndsError: the crawl hung up.
             DownloadCancelledError: the body is larger than a crawl takes.
         """
+        if self._is_hung_up:
+            raise sent_away(request)
         began = time.monotonic()
         timeout_s: float = request.meta["download_timeout"]
         limit = asyncio.timeout(timeout_s)
@@ -143,7 +145,7 @@ class GuardedFetcher(BaseDownloadHandler):
     def hang_up(self) -> None:
         """Ends every connection in the middle of what comes over it; nothing is said of what was asked, and it stays due."""
         self._is_hung_up = True
-        for limit in self._under_way:
+        for limit in [each for each in self._under_way if not each.expired()]:
             limit.reschedule(asyncio.get_running_loop().time())
 
     async def close(self) -> None:

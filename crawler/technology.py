@@ -6,7 +6,7 @@ release line to the day its support ended (a line also stands for older ones, an
 shows the company to run itself, and a category may be ``eventful``: worth an event when it comes or goes.
 
 A page is long and the patterns for it are many: RE2 looks for all of them in one pass, whose time grows with the page alone, and Python's ``re`` is asked only
-about those that are there, for the place and the version.
+about those that are there, for the place and the version. So in these patterns ``\\s``, ``\\w`` and ``\\d`` are ASCII and ``$`` is the very end, as RE2 has it.
 """
 
 from __future__ import annotations
@@ -70,7 +70,11 @@ class HtmlPatterns:
                 self._known.append(pattern)
             except re2.error:  # looks ahead or behind, which RE2 cannot
                 self._others.add(pattern)
-        self._set.Compile()
+        try:
+            self._set.Compile()
+        except re2.error:  # more than RE2_BYTES hold
+            self._others.update(self._known)
+            self._known.clear()
 
     def possible(self, html: str) -> set[Pattern]:
         """Those that match the page, and the few of which RE2 cannot tell."""
@@ -154,7 +158,7 @@ def _technology(name: str, rule: Mapping[str, Any], categories: Mapping[str, Any
         expression, *tags = text.split("\\;")
         version = next((tag.removeprefix("version:") for tag in tags if tag.startswith("version:")), "")
         try:
-            patterns.append(Pattern(source, key, re.compile(expression, re.IGNORECASE), version))
+            patterns.append(Pattern(source, key, re.compile(expression, re.IGNORECASE | re.ASCII), version))
         except re.error:  # JavaScript's dialect knows what Python's does not
             n_unreadable += 1
     implies = tuple(text.partition("\\;")[0] for text in _texts(rule.get("implies")))

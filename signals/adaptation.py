@@ -110,6 +110,7 @@ def write_adapted(folder: Path, base: Path, model: tuple[Any, dict[str, Any]], r
     }
     calibration = {"slope": slope, "intercept": intercept}
     thresholds = dict.fromkeys(manifest["types"], threshold)
+    manifest.pop("calibrated_on", None)
     trained_on = sorted({text_key(row) for row in rows}.union(manifest.get("texts", ())))
     save_model(
         folder, *model, manifest | {"calibration": calibration, "thresholds": thresholds, "adaptation": adaptation, "texts": trained_on}

@@ -20,9 +20,10 @@ from signals.classify import to_text_input
 from signals.evaluation import COMMONEST_TYPE, iter_origins, load_gold, outside_score, resample, score_found, text_key
 from signals.events import events_of_text, has_hint, read_text
 from signals.training import write_manifest
+from storage.errors import InputError
 
 PROMISED_PRECISION = 0.84  # 0.82 is promised; two points are for what choosing costs
-FLOOR = 0.03  # what is less probable by the uncalibrated model is never reported
+FLOOR = 0.03  # what is less probable before calibrating is not looked at
 N_FOLDS = 3
 SEED = 20261101
 GRID = np.round(np.arange(0.10, 0.91, 0.01), 2)
@@ -53,10 +54,17 @@ class Calibration:
 
 
 def calibrate_folder(folder: Path, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Writes calibration and threshold into the folder's manifest; returns the figures that were cross-fitted by account."""
+    """Writes calibration and threshold into the folder's manifest; returns the figures that were cross-fitted by account.
+
+    Raises:
+        InputError: the model was trained on some of the texts, or they are too few.
+    """
     from sklearn.model_selection import GroupKFold
 
     classifier = EventClassifier(folder)
+    trained_on = set(classifier.manifest.get("texts", ()))
+    if n_known := sum(text_key(row) in trained_on for row in rows):
+        raise InputError(f"the model in {folder} was trained on {n_known} of these texts; calibrate it on others")
     found = find_candidates(classifier, rows)
     reported: list[set[str]] = [set() for _ in rows]
     for others, left_out in GroupKFold(N_FOLDS).split(rows, groups=[row.get("account") for row in rows]):
@@ -107,6 +115,10 @@ def fit(found: Sequence[Sequence[Candidate]]) -> Calibration:
 
     certain = [each for text in found for each in text if each.is_right is not None]
     is_right = np.array([bool(each.is_right) for each in certain])
+    if len(np.unique(is_right)) < 2:
+        raise InputError(
+            f"{len(certain)} events on some of the accounts, all right or all wrong, are too few to calibrate on; label more texts"
+        )
     model = LogisticRegression(C=1e3).fit([[each.log_odds, each.is_hinted] for each in certain], is_right)
     slope, hint = map(float, model.coef_[0])
     fitted = Calibration(slope, float(model.intercept_[0]), hint, float(GRID[-1]))

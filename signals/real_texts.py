@@ -24,7 +24,7 @@ KEPT_APART_PART = 5  # one account in five
 
 def labelled_texts(corpora: Iterable[Path], labels: Path = LABELS_FILE) -> Iterator[dict[str, Any]]:
     """Labelled texts in the form that ``signals.adaptation`` and ``bellwether evaluate events`` read, in the order of the corpora."""
-    said = {row["text_key"]: row for row in map(json.loads, labels.read_text(encoding="utf-8").splitlines())}
+    said = {row["text_key"]: row for row in map(json.loads, filter(None, labels.read_text(encoding="utf-8").split("\n")))}
     for corpus in corpora:
         packed = corpus.read_bytes()
         for line in (gzip.decompress(packed) if corpus.suffix == ".gz" else packed).splitlines():
@@ -34,7 +34,7 @@ def labelled_texts(corpora: Iterable[Path], labels: Path = LABELS_FILE) -> Itera
                 continue
             quotes = {name: text[slice(*place)] if place else title for name, place in label["labels"].items()}
             yield {
-                "id": str(row.get("id") or row.get("url")),
+                "id": f"{corpus.name.partition('.')[0]}/{row.get('id') or row.get('url')}",
                 "account": label["account"],
                 "published": row.get("published") or row.get("publish_date"),
                 "title": title,

@@ -1,8 +1,8 @@
 """Fine-tunes the event classifier on ``signals/examples/*.jsonl``: ``python -m signals.training`` (``make train``).
 
-Examples are of our own writing; labelled real texts may come in beside them (``--texts``, as ``signals.real_texts`` and ``bellwether feedback --export`` write
-them). A tenth of the accounts is held out: on their texts, the real ones if there are any, the confidences are calibrated and the threshold is
-chosen. ``signals.adaptation`` goes on from here. Most texts are learned as the nightly job reads them, as excerpts.
+Examples are of our own writing; labelled real texts may come in beside them (``--texts``, as ``signals.real_texts`` writes them; what ``bellwether
+feedback --export`` wrote goes to ``--feedback``). A tenth of the accounts is held out: on their texts, the real ones if there are any, the confidences
+are calibrated and the threshold is chosen. ``signals.adaptation`` goes on from here. Most texts are learned as the nightly job reads them, as excerpts.
 
 What makes it quick on two cores: no dropout (its random numbers cost more than the layers; words are masked instead), bfloat16, batches of
 equal numbers of tokens, frozen word embeddings.
@@ -112,12 +112,10 @@ def build_model(
     report(f"{len(training)} examples train, {len(held_out)} calibrate")
     tokenizer, encoder, head = train(training, settings, report)
     types = text_types()
-    if not real:
-        filler = Filler(held_out, settings)
-        held_out += [filler.fill(example, 1.0) for example in held_out]
-    first_stage = FirstStage()
-    logits = predict_logits(encoder, head, [tokenize(tokenizer, example, types, first_stage) for example in held_out])
-    slope, intercept, threshold, precision, recall = calibrate(logits, held_out, types)
+    filler, first_stage = Filler(held_out, settings), FirstStage()
+    judged = held_out if real else [*held_out, *(filler.fill(example, 1.0) for example in held_out)]
+    logits = predict_logits(encoder, head, [tokenize(tokenizer, example, types, first_stage) for example in judged])
+    slope, intercept, threshold, precision, recall = calibrate(logits, judged, types)
     report(f"held-out texts: precision {precision:.3f}, recall {recall:.3f} at the threshold {threshold:.2f}")
     save_model(
         folder, encoder, head,

@@ -6,7 +6,7 @@ folder of their run. Writing again puts whole files in place of those that were 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import fsspec
@@ -34,24 +34,43 @@ def write_lake(store: Store, lake: str, forgotten: Iterable[str] | None = None) 
     beginnings = [f"{i:0{n_digits}x}" for i in range(16**n_digits)]
     ids = None if forgotten is None else list(forgotten)
     wanted = beginnings if ids is None else [each for each in beginnings if any(key.startswith(each) for key in ids)]
+    alone: set[str] = set()  # runs that are in the lake as the parts they were written in
     if ids is not None:
         _remove_from_runs(store, root, ids)
+        alone = _runs_in_parts(root)
     counts = {}
     for table, columns in list_tables(store).items():
         if table not in HIDDEN and not table.startswith("listed_"):
             counts[table] = sum(
                 _replace(store, table, columns, condition, parameters, f"{root}/{folder}", name)
-                for folder, name, condition, parameters in _files(store, table, columns, wanted)
+                for folder, name, condition, parameters in _files(store, table, columns, wanted, alone)
             )
+    if ids is None:
+        for row in store.query("SELECT run_id FROM scoring_runs"):
+            _remove_parts_of(root, row["run_id"])
     return counts
 
 
-def _files(store: Store, table: str, columns: Iterable[str], beginnings: Sequence[str]) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
+def _runs_in_parts(root: str) -> set[str]:
+    system, path = fsspec.core.url_to_fs(root)
+    return {name.split("/")[-2] for name in system.glob(f"{path}/*/*/part-*.parquet")}
+
+
+def _remove_parts_of(root: str, run_id: str) -> None:
+    """Takes away the parts of a run that was written to the lake alone and has since come into the store: its rows stand beside them now."""
+    system, path = fsspec.core.url_to_fs(root)
+    for name in (*system.glob(f"{path}/*/{run_id}/part-*.parquet"), *system.glob(f"{path}/*/run-{run_id}.parquet")):
+        system.rm_file(name)
+
+
+def _files(
+    store: Store, table: str, columns: Iterable[str], beginnings: Sequence[str], without_runs: Collection[str]
+) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
     """Folder and name of each of a table's files, and the condition of its rows."""
     names = set(columns)
     if table in OF_RUNS:
         for row in list(store.query(f"SELECT DISTINCT run_id FROM {table} ORDER BY 1")):  # noqa: S608 - our own names
-            for each in beginnings:
+            for each in beginnings if row["run_id"] not in without_runs else ():
                 yield f"{table}/{row['run_id']}", each, "run_id = ? AND account_id >= ? AND account_id < ?", (row["run_id"], *_span(each))
         return
     if "account_id" in names:

@@ -43,7 +43,7 @@ def find_run(lake: str, run_id: str | None = None) -> ScoringRun:
         )
     if len(latest) > 1:
         raise InputError(
-            f"the lake at {lake} has {len(latest)} runs of {latest[0].as_of}: name one of {', '.join(sorted(runs))} with --run"
+            f"the lake at {lake} has {len(latest)} runs of {latest[0].as_of}: name one of {', '.join(sorted(run.run_id for run in latest))} with --run"
         )
     return latest[0]
 
@@ -70,7 +70,8 @@ def load_run(store: Store, lake: str, run: ScoringRun, with_book: bool = False) 
     with store.transaction():
         store.execute("PRAGMA defer_foreign_keys = ON")
         for table in BOOK_TABLES if with_book else ():
-            store.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
+            if table != "blocked_domains":  # what this store was made to forget stays forgotten
+                store.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
             counts[table] = sum(insert_file(store, table, tables[table], system, path, BATCH) for system, path in _files(lake, table))
         for table in RUN_TABLES:
             store.execute(f"DELETE FROM {table} WHERE run_id = ?", (run.run_id,))  # noqa: S608 - our own names
@@ -78,6 +79,11 @@ def load_run(store: Store, lake: str, run: ScoringRun, with_book: bool = False) 
             counts[table] = sum(insert_file(store, table, tables[table], system, path, BATCH, run.run_id) for system, path in files)
         for table in OF_RUNS if with_book else ():
             store.execute(f"DELETE FROM {table} WHERE account_id NOT IN (SELECT account_id FROM accounts)")  # noqa: S608 - our own names
+        back = store.query("SELECT domain FROM accounts WHERE domain IN (SELECT domain FROM blocked_domains) ORDER BY 1")
+        if domains := [row["domain"] for row in back]:
+            raise InputError(
+                f"the lake at {lake} has {', '.join(domains)}, which {store.path} was made to forget; run `bellwether forget` where the lake is written"
+            )
         n_unknown = store.value(
             "SELECT count(DISTINCT account_id) FROM fit_scores WHERE account_id NOT IN (SELECT account_id FROM accounts)"
         )

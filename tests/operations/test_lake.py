@@ -139,6 +139,19 @@ def test_a_company_that_the_lake_forgot_is_forgotten_by_who_takes_a_run_of_it(
         assert store.value("SELECT count(*) FROM listed_accounts") > 1_000
 
 
+def test_a_company_that_the_taking_store_forgot_does_not_come_back_from_a_lake(
+    book: Path, hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_writer(book / "bellwether.db", "test") as store:
+        write_lake(store, str(book / "lake"))
+    jobs.run_lake_from(None, str(book / "lake"), None, with_book=True)
+    monkeypatch.chdir(hub)
+    jobs.run_forget(None, DOMAIN)
+    with pytest.raises(InputError, match=rf"{DOMAIN}, which .* was made to forget"):
+        jobs.run_lake_from(None, str(book / "lake"), None, with_book=True)
+    assert NAME not in (hub / "bellwether.db").read_bytes()
+
+
 def _bytes(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
@@ -194,6 +207,20 @@ def test_rows_that_went_to_the_lake_alone_are_those_that_the_store_would_have(bo
     jobs.run_lake_from(None, str(book / "lake"), None, with_book=False)
     assert _shown(book) == before, "taken back out of the lake, it is what the store had"
     _forget_and_look(book)
+    assert _n_scores("lake") == _n_scores_of_store(book), "what is forgotten does not put rows in the lake twice"
+    jobs.run_lake(None)
+    assert _n_scores("lake") == _n_scores_of_store(book), "nor does writing the lake again"
+    assert duckdb.sql("SELECT count(*) FROM 'lake/tables/scoring_runs/*.parquet'").fetchall() == [(1,)]
+
+
+def _n_scores(lake: str) -> int:
+    (row,) = duckdb.sql(f"SELECT count(*) FROM '{lake}/tables/signal_scores/*/*.parquet'").fetchall()
+    return int(row[0])
+
+
+def _n_scores_of_store(book: Path) -> int:
+    with open_reader(book / "bellwether.db") as store:
+        return int(store.value("SELECT count(*) FROM signal_scores"))
 
 
 def test_a_forgotten_company_leaves_the_lake_too(book: Path) -> None:

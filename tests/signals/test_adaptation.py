@@ -48,7 +48,7 @@ def test_a_model_adapted_to_texts_is_calibrated_on_what_it_was_not_shown(
     folder = tmp_path / "model"
     adaptation.write_adapted(folder, MODEL_FOLDER, adaptation.adapted(MODEL_FOLDER, rows), rows, fitted)
     evaluated = evaluate_events(labelled, EventClassifier(folder), None, 1)
-    assert evaluated.n_trained_on == 4
+    assert (evaluated.n_trained_on, evaluated.n_calibrated_on) == (4, 0)
     assert evaluated.cross_fitted == fitted.figures
     text = rows[0]["title"] + "\n" + rows[0]["text"]
     before, after = (model.predict([text])[0].probabilities for model in (EventClassifier(), EventClassifier(folder)))
