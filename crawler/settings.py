@@ -63,6 +63,7 @@ def crawl_settings(config: CrawlConfig) -> dict[str, Any]:
         "CONCURRENT_REQUESTS": config.n_concurrent,
         "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
         "DOWNLOADER": "crawler.downloader.OneAtATimeDownloader",
+        "SCHEDULER_PRIORITY_QUEUE": "crawler.queue.SitesInTurn",
         # Never 0: without a pause Scrapy lets go of a site's whole queue in one turn of the event loop.
         "DOWNLOAD_DELAY": max(config.delay_s, 0.001),
         "DOWNLOAD_DELAY_JITTER": 0,  # a promise of a pause is a promise of at least that pause
