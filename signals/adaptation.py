@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from signals.classifier import MODEL_FOLDER, EventClassifier, Prediction
 from signals.classify import to_text_input
-from signals.evaluation import COMMONEST_TYPE, iter_origins, load_gold, outside_score, resample, score_found, text_key
+from signals.evaluation import cross_fitted_figures, load_gold, text_key
 from signals.events import events_of_text, read_text
 from signals.training import Settings, calibrate, labelled_example, load_examples, save_model, train
 
@@ -89,14 +89,7 @@ def judge(rows: Sequence[dict[str, Any]], classifiers: Sequence[EventClassifier]
         for i in np.flatnonzero(~others):
             known = replace(predictions[int(i)], probabilities=1 / (1 + np.exp(-(slope * logits[i] + intercept))))
             found[i] = {event.event_type for event in events_of_text(classifier, inputs[i], known)}
-    picks = resample(len(rows), SETTINGS.seed)
-    figures = asdict(score_found("bellwether", rows, found, picks)) | {
-        "n_folds": len(classifiers),
-        "n_texts": len(rows),
-        f"outside_{COMMONEST_TYPE}": asdict(outside_score(rows, found, picks)),
-        "by_origin": {part.origin: asdict(part) for part in iter_origins(rows, found, SETTINGS.seed)},
-    }
-    return CrossFit(logits, figures)
+    return CrossFit(logits, cross_fitted_figures(rows, found, len(classifiers), SETTINGS.seed))
 
 
 def write_adapted(folder: Path, base: Path, model: tuple[Any, dict[str, Any]], rows: Sequence[dict[str, Any]], fitted: CrossFit) -> None:

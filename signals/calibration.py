@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from signals.classifier import MODEL_FOLDER, EventClassifier
 from signals.classify import to_text_input
-from signals.evaluation import COMMONEST_TYPE, iter_origins, load_gold, outside_score, resample, score_found, text_key
+from signals.evaluation import cross_fitted_figures, load_gold, text_key
 from signals.events import events_of_text, has_hint, read_text
 from signals.training import write_manifest
 from storage.errors import InputError
@@ -71,13 +71,7 @@ def calibrate_folder(folder: Path, rows: Sequence[dict[str, Any]]) -> dict[str, 
         fitted = fit([found[i] for i in others])
         for i in left_out:
             reported[i] = {each.event_type for each in found[i] if fitted.confidence(each) >= fitted.threshold}
-    picks = resample(len(rows), SEED)
-    figures = asdict(score_found("bellwether", rows, reported, picks)) | {
-        "n_texts": len(rows),
-        "n_folds": N_FOLDS,
-        f"outside_{COMMONEST_TYPE}": asdict(outside_score(rows, reported, picks)),
-        "by_origin": {part.origin: asdict(part) for part in iter_origins(rows, reported, SEED)},
-    }
+    figures = cross_fitted_figures(rows, reported, N_FOLDS, SEED)
     fitted, before = fit(found), classifier.manifest["calibration"]
     calibration = {
         "slope": fitted.slope * before["slope"],

@@ -170,9 +170,9 @@ def evaluate_events(
         labelled,
         doubted,
         scores,
-        outside_score(rows, found, picks),
+        _outside_score(rows, found, picks),
         _type_scores(rows, found, picks),
-        list(iter_origins(rows, found, seed)),
+        list(_iter_origins(rows, found, seed)),
         sum(b.n * abs(b.mean_confidence - b.share_right) for b in bins) / max(1, sum(b.n for b in bins)),
         list(_iter_curve(probabilities[is_certain], is_label[is_certain])),
         bins,
@@ -192,13 +192,24 @@ def text_key(row: Mapping[str, Any]) -> str:
     return content_key(row.get("title"), row.get("text"))
 
 
-def outside_score(rows: Sequence[dict[str, Any]], found: Sequence[set[str]], picks: NDArray[np.int64]) -> SystemScore:
+def cross_fitted_figures(rows: Sequence[dict[str, Any]], found: Sequence[set[str]], n_folds: int, seed: int) -> dict[str, Any]:
+    """What a manifest keeps of types that were found by a model, or by a calibration, which did not know the texts' accounts."""
+    picks = resample(len(rows), seed)
+    return asdict(score_found("bellwether", rows, found, picks)) | {
+        "n_texts": len(rows),
+        "n_folds": n_folds,
+        f"outside_{COMMONEST_TYPE}": asdict(_outside_score(rows, found, picks)),
+        "by_origin": {part.origin: asdict(part) for part in _iter_origins(rows, found, seed)},
+    }
+
+
+def _outside_score(rows: Sequence[dict[str, Any]], found: Sequence[set[str]], picks: NDArray[np.int64]) -> SystemScore:
     """Figures without the commonest type."""
     without = [row | {"labels": [name for name in row["labels"] if name != COMMONEST_TYPE]} for row in rows]
     return score_found(f"outside {COMMONEST_TYPE}", without, [types - {COMMONEST_TYPE} for types in found], picks)
 
 
-def iter_origins(rows: Sequence[dict[str, Any]], found: Sequence[set[str]], seed: int) -> Iterator[OriginScore]:
+def _iter_origins(rows: Sequence[dict[str, Any]], found: Sequence[set[str]], seed: int) -> Iterator[OriginScore]:
     groups: dict[str, list[int]] = {}
     for i, row in enumerate(rows):
         if "/" in str(row.get("id") or ""):

@@ -36,8 +36,8 @@ def write_lake(store: Store, lake: str, forgotten: Iterable[str] | None = None) 
     wanted = beginnings if ids is None else [each for each in beginnings if any(key.startswith(each) for key in ids)]
     alone: set[str] = set()  # runs that are in the lake as the parts they were written in
     if ids is not None:
-        _remove_from_runs(store, root, ids)
-        alone = _runs_in_parts(root)
+        _remove_from_runs(root, ids)
+        alone = {_run_of(name) for name in _parts(root)}
     counts = {}
     for table, columns in list_tables(store).items():
         if table not in HIDDEN and not table.startswith("listed_"):
@@ -46,20 +46,26 @@ def write_lake(store: Store, lake: str, forgotten: Iterable[str] | None = None) 
                 for folder, name, condition, parameters in _files(store, table, columns, wanted, alone)
             )
     if ids is None:
-        for row in store.query("SELECT run_id FROM scoring_runs"):
-            _remove_parts_of(root, row["run_id"])
+        _remove_parts_of(root, [row["run_id"] for row in store.query("SELECT run_id FROM scoring_runs")])
     return counts
 
 
-def _runs_in_parts(root: str) -> set[str]:
+def _parts(root: str) -> list[str]:
+    """Files with rows of runs that were written to the lake alone."""
     system, path = fsspec.core.url_to_fs(root)
-    return {name.split("/")[-2] for name in system.glob(f"{path}/*/*/part-*.parquet")}
+    found: list[str] = system.glob(f"{path}/*/*/part-*.parquet")
+    return found
 
 
-def _remove_parts_of(root: str, run_id: str) -> None:
-    """Takes away the parts of a run that was written to the lake alone and has since come into the store: its rows stand beside them now."""
+def _run_of(part: str) -> str:
+    return part.split("/")[-2]
+
+
+def _remove_parts_of(root: str, run_ids: Collection[str]) -> None:
+    """Takes away the parts of runs that were written to the lake alone and have since come into the store: their rows stand beside them now."""
     system, path = fsspec.core.url_to_fs(root)
-    for name in (*system.glob(f"{path}/*/{run_id}/part-*.parquet"), *system.glob(f"{path}/*/run-{run_id}.parquet")):
+    runs = [name for name in system.glob(f"{path}/*/run-*.parquet") if name.rpartition("/run-")[2].removesuffix(".parquet") in run_ids]
+    for name in (*(name for name in _parts(root) if _run_of(name) in run_ids), *runs):
         system.rm_file(name)
 
 
@@ -147,10 +153,10 @@ def clear_run(lake: str, run_id: str) -> None:
         system.rm_file(path)
 
 
-def _remove_from_runs(store: Store, root: str, forgotten: list[str]) -> None:
+def _remove_from_runs(root: str, forgotten: list[str]) -> None:
     """Takes accounts out of the parts of runs that were written to the lake alone."""
-    system, path = fsspec.core.url_to_fs(root)
-    for name in system.glob(f"{path}/*/*/part-*.parquet"):
+    system, _ = fsspec.core.url_to_fs(root)
+    for name in _parts(root):
         with system.open(name, "rb") as file:
             table = pq.read_table(file)
         kept = table.filter(pa.compute.invert(pa.compute.is_in(table["account_id"], value_set=pa.array(forgotten, pa.string()))))

@@ -122,12 +122,17 @@ def test_a_run_of_accounts_that_a_store_does_not_have_is_not_taken_without_them(
     assert _shown(hub) == before
 
 
-def test_a_company_that_the_lake_forgot_is_forgotten_by_who_takes_a_run_of_it(
-    book: Path, hub: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _take_all(book: Path) -> None:
+    """The book's lake, written and taken into the store of the current folder."""
     with open_writer(book / "bellwether.db", "test") as store:
         write_lake(store, str(book / "lake"))
     jobs.run_lake_from(None, str(book / "lake"), None, with_book=True)
+
+
+def test_a_company_that_the_lake_forgot_is_forgotten_by_who_takes_a_run_of_it(
+    book: Path, hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _take_all(book)
     assert NAME in (hub / "bellwether.db").read_bytes()
     monkeypatch.chdir(book)
     jobs.run_forget(None, DOMAIN)
@@ -142,9 +147,7 @@ def test_a_company_that_the_lake_forgot_is_forgotten_by_who_takes_a_run_of_it(
 def test_a_company_that_the_taking_store_forgot_does_not_come_back_from_a_lake(
     book: Path, hub: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with open_writer(book / "bellwether.db", "test") as store:
-        write_lake(store, str(book / "lake"))
-    jobs.run_lake_from(None, str(book / "lake"), None, with_book=True)
+    _take_all(book)
     monkeypatch.chdir(hub)
     jobs.run_forget(None, DOMAIN)
     with pytest.raises(InputError, match=rf"{DOMAIN}, which .* was made to forget"):
